@@ -30,9 +30,10 @@ One round. What they say:
   have retries left: here 3, by default none."""
 
 CRASH = """\
-A drain of jobs of 0.25 s, 40 for each that the worker runs at once, of which a quarter has started when the server crashes
-and is started again: PostgreSQL as by `pg_ctl restart -m immediate`, Redis by `kill -9`. A worker that ends over it is
-started again. From the crash: seconds until all jobs are done, how long the server was away, and the longest time in which
-no job started for the first time. The drain alone would go on for 7.5 s; pgqueuer runs any number of jobs at once and is
-done earlier. Redis runs with `appendonly yes` and `appendfsync everysec`, which it advises; the last column says how many
-of 1,000 waiting jobs a crash takes with its defaults. One round."""
+A drain of jobs of 0.25 s, 40 for each that the worker runs at once (4,000 at most), of which a quarter has started when the
+server crashes and is started again: PostgreSQL as by `pg_ctl restart -m immediate`, Redis by `kill -9`. A worker that ends
+over it is started again, and *worker ended* counts how often, with the starts that fail while the server is away. From the
+crash: seconds until all jobs are done, how long the server was away, and the longest time in which no job started for the
+first time. Undisturbed, a drain would go on for 7.5 s; pgboss and pgqueuer, which run more than 100 jobs at once, would be
+done earlier. Redis runs with `appendonly yes` and `appendfsync everysec`, which it advises; the last column says how many of
+1,000 waiting jobs a crash takes with its defaults. One round."""
