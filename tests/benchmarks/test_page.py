@@ -10,7 +10,7 @@ from benchmarks.runs import Runs, read
 from tests.benchmarks.lines import FIRST, SECOND, line, machine, written
 
 ROOT = Path(__file__).parents[2]
-STEPS = {"claim_us": 10.0, "read_us": 1.0, "finish_us": 7.0, "commit_us": 1.5}
+STEPS: dict[str, float] = {"claim_us": 10.0, "read_us": 1.0, "finish_us": 7.0, "commit_us": 1.5}
 LINES = [
     machine(),
     line("throughput", "pgqueue", jobs_per_second=[40_000.0, 41_000.0]),
@@ -21,7 +21,7 @@ LINES = [
     line("latency", "arq", p50_ms=250.0, p99_ms=500.0),
     line("recovery-kill", "pgqueue", back_seconds=31.0),
     line("recovery-kill", "celery", lost=0.0),
-    line("server", "pgqueue", **STEPS, **{f"bare_{step}": value for step, value in STEPS.items()}),
+    {**line("server", "pgqueue"), **STEPS, **{f"bare_{step}": value for step, value in STEPS.items()}},
 ]
 
 
