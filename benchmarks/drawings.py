@@ -51,18 +51,23 @@ def write(folder: Path, results: Results) -> list[Path]:
     return [path for path, picture in drawn if picture is not None]
 
 
-def _figure(row: Row | None, key: str) -> float | None:
-    value = row.get(key) if row else None
+def _figure(row: Row | None, key: str, run: object) -> float | None:
+    """Of a line of that run."""
+    value = row.get(key) if row and row.get("run") == run else None
     return float(value) if isinstance(value, int | float) and value > 0 else None
 
 
 def _lines(results: Results, first: tuple[str, str], second: tuple[str, str]) -> list[Line]:
-    """The systems that have the first figure (a benchmark and a key), with the second where they have it; the smallest first."""
+    """The systems that have the first figure (a benchmark and a key), with the second where they have it; the smallest first.
+
+    Only those of pgqueue's own run: what was measured another time is no comparison.
+    """
     found = []
+    run = results.get(first[0], {}).get("pgqueue", {}).get("run")
     for name, row in results.get(first[0], {}).items():
-        value = _figure(row, first[1])
+        value = _figure(row, first[1], run)
         if value is not None and name not in LEFT_OUT:
-            other = _figure(results.get(second[0], {}).get(name), second[1])
+            other = _figure(results.get(second[0], {}).get(name), second[1], run)
             found.append(Line(NAMES.get(name, name), value, other))
     return sorted(found, key=lambda line: line.first)
 
@@ -84,9 +89,10 @@ def _recovery(title: str, results: Results) -> str | None:
     """Those that have not brought all jobs back have a bar as long as the wait, at the end."""
     lines = _lines(results, ("recovery-kill", "back_seconds"), ("", ""))
     back = {line.name for line in lines}
-    for name, row in results.get("recovery-kill", {}).items():
+    rows = results.get("recovery-kill", {})
+    for name, row in rows.items():
         shown = NAMES.get(name, name)
-        if shown not in back and "error" not in row:
+        if shown not in back and "error" not in row and row.get("run") == rows.get("pgqueue", {}).get("run"):
             lines.append(Line(shown, LIMIT, words=f"not within {LIMIT:g} s"))
     note = "Seconds from kill -9 of a worker until all the jobs that it was running run again elsewhere. Shorter is better."
     return bars(title, note, lines) if lines else None
@@ -110,7 +116,8 @@ def _server(title: str, results: Results) -> str | None:
     lines = []
     for name, system, prefix in SERVER_BARS:
         row = results.get("server", {}).get(system)
-        parts = [_figure(row, f"{prefix}{step}_us") or 0.0 for step in STEPS]
+        run = results.get("server", {}).get("pgqueue", {}).get("run")
+        parts = [_figure(row, f"{prefix}{step}_us", run) or 0.0 for step in STEPS]
         if any(parts):
             lines.append(Stack(name, parts))
     note = "Microseconds of a backend's processor time for each plain job, in claims of 500. Shorter is better."

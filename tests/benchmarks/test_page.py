@@ -50,6 +50,7 @@ def test_the_page_says_what_it_was_measured_on_and_each_run(tmp_path: Path) -> N
 def test_two_machines_have_a_column_each_and_a_mixed_table_says_so(tmp_path: Path) -> None:
     other = [machine(SECOND, processor="Another"), line("latency", "saq", SECOND, p50_ms=1.0)]
     text = _written(tmp_path, *LINES, *other)
+    assert "SAQ" not in (tmp_path / drawings.FOLDER / "latency.svg").read_text()
     assert "| processor | Example | Another |" in text
     assert f"Not of one run: pgqueue, arq in the run of {FIRST}; saq in the run of {SECOND}." in text
     assert [row.split(" | ")[3] for row in _table(text, "Latency of an idle worker") if row.startswith("| saq")] == ["-"]
