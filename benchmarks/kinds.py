@@ -243,9 +243,9 @@ KINDS = {
             "server",
             "Inside the server",
             "Microseconds of a backend's processor time for each job, without any client: a procedure claims (500 jobs, or"
-            " as many as the row says), reads what a worker would hand in, finishes and commits. Beside it the bare statements, of"
-            " plain jobs in the same tables, with the same indexes and columns: an UPDATE of rows locked with SKIP LOCKED, and a"
-            " DELETE by id and token with an INSERT into the history.",
+            " as many as the row says), reads what a worker would hand in, finishes and commits. Beside it the bare statements,"
+            " of plain jobs in the same tables, with the same indexes and columns: an UPDATE of rows locked with SKIP LOCKED, and"
+            " a DELETE by id and token with an INSERT into the history.",
             server.measure,
             SERVER,
         ),
