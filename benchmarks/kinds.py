@@ -278,11 +278,10 @@ KINDS = {
         Kind(
             "server",
             "Inside the server",
-            "Microseconds of a backend's processor time for each job, without any client: a procedure claims (500 jobs, or as many"
-            " as the row says), reads what a worker would hand in, finishes and commits. Beside it the bare statements: an UPDATE of"
-            " rows locked with SKIP LOCKED, a DELETE by id and token with an INSERT into the history, of plain jobs in the same"
-            " tables, with the same indexes and columns. The rows of jobs with one limit and of chains of two are beside plain"
-            " bare jobs, too.",
+            "Microseconds of a backend's processor time for each job, without any client: a procedure claims (500 jobs, or"
+            " as many as the row says), reads what a worker would hand in, finishes and commits. Beside it the bare statements,"
+            " of plain jobs in the same tables, with the same indexes and columns: an UPDATE of rows locked with SKIP LOCKED, and"
+            " a DELETE by id and token with an INSERT into the history.",
             server.measure,
             SERVER,
         ),

@@ -64,16 +64,20 @@ def _run(line: Row, rows: Sequence[Row]) -> list[object]:
 
 def _goals(results: Results) -> str:
     explained = "*Before* is what the version before had reached, for goals that were set by it."
-    lines = [_goal_line(goal, results) for goal in GOALS]
-    return f"## Goals\n\n{explained}\n\n" + _table(["goal", "before", "bound", "measured", "met"], lines)
+    lines = [_goal_line(goal, results) for goal in GOALS if goal.met(results) is not None]
+    table = _table(["goal", "before", "bound", "measured", "met"], lines)
+    missing = [f"{goal.text} ({_bound(goal)})" for goal in GOALS if goal.met(results) is None]
+    return f"## Goals\n\n{explained}\n\n{table}" + (f"\nNot measured in these runs: {'; '.join(missing)}.\n" if missing else "")
 
 
 def _goal_line(goal: Goal, results: Results) -> list[str]:
-    value, met = goal.value(results), goal.met(results)
-    sign = "≥" if goal.at_least else "≤"
-    measured = "-" if value is None else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
-    answer = {None: "not measured", True: "yes", False: "**no**"}[met]
-    return [goal.text, goal.before, f"{sign} {goal.bound:,}", measured, answer]
+    value = goal.value(results) or 0.0
+    measured = f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+    return [goal.text, goal.before, _bound(goal), measured, "yes" if goal.met(results) else "**no**"]
+
+
+def _bound(goal: Goal) -> str:
+    return f"{'≥' if goal.at_least else '≤'} {goal.bound:,}"
 
 
 def _section(kind: Kind, runs: Runs) -> str:

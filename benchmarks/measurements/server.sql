@@ -5,11 +5,11 @@
 create type mark as (ns bigint, wal pg_lsn);
 
 -- mark: nanoseconds that this backend has run so far, and how much WAL there is. Called by: drain, drain_bare.
--- The kernel brings a process's counter up to date only at its ticks, every 4 ms, and when it sleeps: so it sleeps.
+-- The kernel brings a running process's counter up to date at its ticks, every few ms, or when the process reads its own stat.
 create function mark() returns mark
 language plpgsql as $$
 begin
-    perform pg_sleep(0.00001);
+    perform pg_read_file('/proc/self/stat');
     return (split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint, pg_current_wal_insert_lsn());
 end $$;
 
