@@ -1,7 +1,7 @@
 """A queue of files for the benchmark of recovery: each way to treat the jobs of a dead worker, and a crash, has a mode.
 
 `brings_back`: a new worker takes what a dead one had; `holds`: nobody does; `forgets`: a job is gone when it is taken, and a
-crash takes what waits; `ends`: a worker ends over a crash.
+crash takes what waits; `ends`: a worker ends over a crash; `late`: one end is not recorded, and the job runs again a second later.
 
 `python -m tests.benchmarks.toy DIRECTORY MODE` is a worker. A job is a file in `waiting`, and in `taken` while it runs.
 """
@@ -115,6 +115,9 @@ def work(directory: Path, mode: str) -> None:
 
     def run(path: Path) -> None:
         recorder.work_blocking(float(path.name))
+        if mode == "late" and path.name == "-1":
+            time.sleep(1.0)
+            recorder.work_blocking(float(path.name))
         path.unlink(missing_ok=True)
 
     with ThreadPoolExecutor(PLACES) as pool:
