@@ -73,6 +73,11 @@ async def test_jobs_that_run_while_the_server_crashes_and_are_given_out_again_ar
     assert (found["lost"], found["held"], found["worker_ends"]) == (0, 0, 0)
 
 
+async def test_a_job_whose_end_was_not_recorded_has_time_to_run_again(steps: Steps) -> None:
+    found = await recovery.crash(run_of("late", steps))
+    assert (found["twice"], found["held"]) == (1, 0)
+
+
 async def test_a_worker_that_ends_over_a_crash_is_started_again_and_counted(steps: Steps) -> None:
     found = await recovery.crash(run_of("ends", steps))
     assert found["worker_ends"] == 1

@@ -1,7 +1,7 @@
 """A queue of files for the benchmark of recovery: each way to treat the jobs of a dead worker, and a crash, has a mode.
 
 `brings_back`: a new worker takes what a dead one had; `holds`: nobody does; `forgets`: a job is gone when it is taken, and a
-crash takes what waits; `ends`: a worker ends over a crash.
+crash takes what waits; `ends`: a worker ends over a crash; `late`: one end is not recorded, and its job runs again later.
 
 `python -m tests.benchmarks.toy DIRECTORY MODE` is a worker. A job is a file in `waiting`, and in `taken` while it runs.
 """
@@ -92,9 +92,10 @@ class Toy:
         return sum(len(list(Path(database, name).iterdir())) for name in ("waiting", "taken"))
 
     def crashed(self, database: str) -> None:
-        """What runs is to run again; with the mode `forgets` what waits is gone; the mode `ends` tells the worker."""
-        for path in Path(database, "taken").iterdir():
-            path.rename(Path(database, "waiting", path.name))
+        """With the mode `brings_back` what runs is to run again, with `forgets` what waits is gone; `ends` tells the worker."""
+        if self.mode == "brings_back":
+            for path in Path(database, "taken").iterdir():
+                path.rename(Path(database, "waiting", path.name))
         if self.mode == "forgets":
             for path in Path(database, "waiting").iterdir():
                 path.unlink()
@@ -115,6 +116,9 @@ def work(directory: Path, mode: str) -> None:
 
     def run(path: Path) -> None:
         recorder.work_blocking(float(path.name))
+        if mode == "late" and path.name == "-1":
+            time.sleep(1.0)
+            recorder.work_blocking(float(path.name))
         path.unlink(missing_ok=True)
 
     with ThreadPoolExecutor(PLACES) as pool:
