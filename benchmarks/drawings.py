@@ -129,5 +129,5 @@ DRAWINGS = (
     Drawing("together", "together", "Enqueueing and working at once", _together),
     Drawing("latency", "latency", "Latency of an idle worker", _latency),
     Drawing("recovery", "recovery-kill", "A killed worker's jobs", _recovery),
-    Drawing("server", "server", "Where the server's time for one job goes", _server),
+    Drawing("server", "server", "The server's time for one job", _server),
 )

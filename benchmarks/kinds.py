@@ -277,7 +277,7 @@ KINDS = {
         ),
         Kind(
             "server",
-            "Inside the server",
+            "Where the server's time for one job goes",
             "Microseconds of a backend's processor time for each job, without any client: a procedure claims (500 jobs, or"
             " as many as the row says), reads what a worker would hand in, finishes and commits. Beside it the bare statements,"
             " of plain jobs in the same tables, with the same indexes and columns: an UPDATE of rows locked with SKIP LOCKED, and"
