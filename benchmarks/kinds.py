@@ -20,6 +20,7 @@ from benchmarks.measurements import (
     releases,
     schedules,
     server,
+    shares,
     throughput,
     together,
     workflows,
@@ -95,6 +96,19 @@ SERVER = (
     Column("read_us", "read", 1),
     Column("commit_us", "commit", 1),
     Column("wal_bytes_per_job", "WAL bytes"),
+)
+SHARES = (
+    Column("total_us", "µs/job", 1),
+    Column("claiming_us", "backends: claim", 1),
+    Column("finishing_us", "finish", 1),
+    Column("wal_writer_us", "WAL writer", 1),
+    Column("others_us", "others", 1),
+    Column("python_us", "Python", 1),
+    Column("python_claim_us", "claim", 1),
+    Column("python_run_us", "run", 1),
+    Column("python_handler_us", "handler", 1),
+    Column("python_hand_in_us", "hand-in", 1),
+    Column("python_loop_us", "loop", 1),
 )
 
 
@@ -284,6 +298,15 @@ KINDS = {
             " a DELETE by id and token with an INSERT into the history.",
             server.measure,
             SERVER,
+        ),
+        Kind(
+            "shares",
+            "Where the time of one job goes",
+            "Processor time for each job of a drain by one worker process, in microseconds: of the database's sessions, divided"
+            " by how long they were in claim and in finish; of the server's other processes; of the worker, divided by samples of"
+            " its stack.",
+            shares.measure,
+            SHARES,
         ),
         Kind(
             "observers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import struct
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -122,6 +124,18 @@ class Worker:
             if len(content) == 8:
                 counts[int(path.stem)] = struct.unpack("<Q", content)[0]
         return counts
+
+    def pids(self) -> list[int]:
+        """The processes that have run jobs."""
+        return [pid for pid, count in self._counts().items() if count]
+
+    def samples(self) -> dict[str, int]:
+        """How many samples fell on which step, in all processes; none unless they were asked for, see sampler.py."""
+        found: Counter[str] = Counter()
+        for path in self._directory.glob("*.samples"):
+            with suppress(ValueError):  # it is being written: the next reading has it
+                found.update(json.loads(path.read_text()))
+        return dict(found)
 
     def done(self) -> int:
         """Handlers started so far, in all processes."""
