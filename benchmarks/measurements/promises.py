@@ -36,4 +36,12 @@ over it is started again, and *worker ended* counts how often, with the starts t
 crash: seconds until all jobs are done, how long the server was away, and the longest time in which no job started for the
 first time. Undisturbed, a drain would go on for 7.5 s; pgboss and pgqueuer, which run more than 100 jobs at once, would be
 done earlier. Redis runs with `appendonly yes` and `appendfsync everysec`, which it advises; the last column says how many of
-1,000 waiting jobs a crash takes with its defaults. One round."""
+1,000 waiting jobs a crash takes with its defaults. One round.
+
+- **pgqueue**: claims do not wait for the disk, so a crash forgets those of the last moment (three times `wal_writer_delay`,
+  0.6 s, at most): the jobs that run by them are ready again and are done twice. Enqueued jobs and recorded ends are on disk,
+  and ends that were not yet recorded are handed in when the server is back.
+- **pgqueuer**: the worker ends when its connection is gone; whatever starts it again is to restart it. The jobs that it ran are
+  run again from the start.
+- **graphile**: a worker that cannot hand a job back ends; what its process held stays locked, as above.
+- **saq**, **arq**: a job that runs is known to Redis by the time at which it is to be looked at again, as above."""
