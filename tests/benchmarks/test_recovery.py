@@ -57,18 +57,18 @@ async def test_jobs_that_another_worker_brings_back_are_back_and_none_is_lost(st
 async def test_jobs_that_stay_locked_are_not_back_but_held(steps: Steps) -> None:
     found = await recovery.kill(run_of("holds", steps))
     assert "back_seconds" not in found
-    assert (found["lost"], found["held"]) == (0, 2 * PLACES)
+    assert (found["lost"], found["held"]) == (0, PLACES)
 
 
 async def test_jobs_that_were_acknowledged_before_they_ran_are_lost(steps: Steps) -> None:
     found = await recovery.kill(run_of("forgets", steps))
     assert "back_seconds" not in found
-    assert (found["lost"], found["held"]) == (2 * PLACES, 0)
+    assert (found["lost"], found["held"]) == (PLACES, 0)
 
 
 async def test_jobs_that_run_while_the_server_crashes_and_are_given_out_again_are_done_twice(steps: Steps) -> None:
     found = await recovery.crash(run_of("brings_back", steps))
-    assert 1 <= found["twice"] <= 8 * PLACES
+    assert 1 <= found["twice"] <= PLACES
     assert found["done_seconds"] < SHORT["LIMIT"]
     assert (found["lost"], found["held"], found["worker_ends"]) == (0, 0, 0)
 
@@ -87,7 +87,8 @@ async def test_a_worker_that_ends_over_a_crash_is_started_again_and_counted(step
 
 async def test_a_crash_that_takes_the_waiting_jobs_is_seen(steps: Steps) -> None:
     found = await recovery.crash(run_of("forgets", steps))
-    assert found["lost"] == 0  # all had been taken by the worker, which lives
+    assert "done_seconds" not in found
+    assert 0 < found["lost"] < 8 * PLACES
 
 
 def test_a_figure_that_was_not_reached_is_named_in_the_table() -> None:

@@ -8,14 +8,16 @@ crash takes what waits; `ends`: a worker ends over a crash; `late`: one end is n
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Semaphore
 
 from benchmarks.options import Handler
 from benchmarks.recorder import Recorder
@@ -108,9 +110,9 @@ def _make(directory: Path) -> None:
 
 
 def work(directory: Path, mode: str) -> None:
-    """Run jobs for ever."""
-    recorder = Recorder()
-    if mode == "brings_back":
+    """Run jobs, so many at once, for ever."""
+    recorder, places = Recorder(), Semaphore(PLACES)
+    if mode in ("brings_back", "ends"):
         for path in (directory / "taken").iterdir():
             path.rename(directory / "waiting" / path.name)
 
@@ -120,16 +122,21 @@ def work(directory: Path, mode: str) -> None:
             time.sleep(1.0)
             recorder.work_blocking(float(path.name))
         path.unlink(missing_ok=True)
+        places.release()
 
     with ThreadPoolExecutor(PLACES) as pool:
         while not (mode == "ends" and (directory / "crashed").exists()):
-            for path in sorted((directory / "waiting").iterdir()):
-                taken = path.rename(directory / "taken" / path.name)
+            waiting = sorted((directory / "waiting").iterdir())
+            if not waiting or not places.acquire(timeout=0.01):
+                time.sleep(0.01)
+                continue
+            with suppress(FileNotFoundError):  # a crash has taken it
+                taken = waiting[0].rename(directory / "taken" / waiting[0].name)
                 if mode == "forgets":
                     taken.unlink()
                 pool.submit(run, taken)
-            time.sleep(0.01)
         (directory / "crashed").unlink()
+        os._exit(1)
 
 
 if __name__ == "__main__":
