@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,24 +104,42 @@ def _latency(title: str, results: Results) -> str | None:
     return ranges(title, note, lines) if lines else None
 
 
-STEPS = {"claim": "claim", "read": "read what is handed in", "finish": "finish", "commit": "commits"}
+STEPS = {"claim_us": "claim", "read_us": "read what is handed in", "finish_us": "finish", "commit_us": "commits"}
 """Of the benchmark `server`, in the order of a job."""
 
+PARTS = {
+    "claiming_us": "backends: claim",
+    "finishing_us": "finish",
+    "wal_writer_us": "WAL writer",
+    "others_us": "other processes of the server",
+    "python_us": "Python",
+}
+"""Of the benchmark `shares`."""
 
-SERVER_BARS = (("version before", "before", ""), ("pgqueue", "pgqueue", ""), ("bare statements", "pgqueue", "bare_"))
-"""What a bar is called, of which line it is, and what its figures' names begin with."""
+Bars = Sequence[tuple[str, str, str]]
+"""What a bar is called, of which system it is, and what its figures' names begin with."""
+
+VERSIONS: Bars = (("version before", "before", ""), ("pgqueue", "pgqueue", ""))
+BARE: Bars = (("bare statements", "pgqueue", "bare_"),)
+
+
+def _stacks(results: Results, benchmark: str, parts: Mapping[str, str], shown: Bars) -> list[Stack]:
+    rows = results.get(benchmark, {})
+    run = rows.get("pgqueue", {}).get("run")
+    lines = [Stack(name, [_figure(rows.get(of), prefix + key, run) or 0.0 for key in parts]) for name, of, prefix in shown]
+    return [line for line in lines if any(line.parts)]
 
 
 def _server(title: str, results: Results) -> str | None:
-    lines = []
-    for name, system, prefix in SERVER_BARS:
-        row = results.get("server", {}).get(system)
-        run = results.get("server", {}).get("pgqueue", {}).get("run")
-        parts = [_figure(row, f"{prefix}{step}_us", run) or 0.0 for step in STEPS]
-        if any(parts):
-            lines.append(Stack(name, parts))
+    lines = _stacks(results, "server", STEPS, (*VERSIONS, *BARE))
     note = "Microseconds of a backend's processor time for each plain job, in claims of 500. Shorter is better."
     return stacks(title, note, list(STEPS.values()), lines) if lines else None
+
+
+def _job(title: str, results: Results) -> str | None:
+    lines = _stacks(results, "shares", PARTS, VERSIONS)
+    note = "Microseconds of processor time for each job of a drain by one worker process, server and worker. Shorter is better."
+    return stacks(title, note, list(PARTS.values()), lines) if lines else None
 
 
 DRAWINGS = (
@@ -130,4 +148,5 @@ DRAWINGS = (
     Drawing("latency", "latency", "Latency of an idle worker", _latency),
     Drawing("recovery", "recovery-kill", "A killed worker's jobs", _recovery),
     Drawing("server", "server", "The server's time for one job", _server),
+    Drawing("job", "shares", "The time for one job", _job),
 )

@@ -67,7 +67,10 @@ async def _at(run: Run, worker: Worker, postmaster: int, database: str, count: i
 
 
 def figures(first: Reading, last: Reading, claiming: float, finishing: float) -> Figures:
-    """Microseconds for each job: of the backends, by how long they were in which function; of Python, by the samples."""
+    """Microseconds for each job: of the backends, by how long they were in which function; of Python, by the samples.
+
+    A version that takes no samples has no steps of Python.
+    """
     jobs = last.jobs - first.jobs
     used = {role: 1e6 * (seconds - first.roles.get(role, 0)) / jobs for role, seconds in last.roles.items()}
     samples = {step: count - first.samples.get(step, 0) for step, count in last.samples.items()}

@@ -22,6 +22,14 @@ LINES = [
     line("recovery-kill", "pgqueue", back_seconds=31.0),
     line("recovery-kill", "celery", lost=0.0),
     {**line("server", "pgqueue"), **STEPS, **{f"bare_{step}": value for step, value in STEPS.items()}},
+    {
+        **line("shares", "pgqueue"),
+        "claiming_us": 10.0,
+        "finishing_us": 9.0,
+        "wal_writer_us": 1.0,
+        "others_us": 1.0,
+        "python_us": 12.0,
+    },
 ]
 
 
@@ -44,7 +52,7 @@ def _table(text: str, title: str) -> list[str]:
 def test_the_page_says_what_it_was_measured_on_and_each_run(tmp_path: Path) -> None:
     text = _written(tmp_path, *LINES)
     assert "| processor | Example |" in text
-    assert f"| {FIRST} | - | 0.1 | 1 to 2 | throughput, processes, together, latency, recovery-kill, server |" in text
+    assert f"| {FIRST} | - | 0.1 | 1 to 2 | throughput, processes, together, latency, recovery-kill, server, shares |" in text
 
 
 def test_two_machines_have_a_column_each_and_a_mixed_table_says_so(tmp_path: Path) -> None:
