@@ -61,7 +61,7 @@ async def _at(run: Run, worker: Worker, postmaster: int, database: str, count: i
     await worker.wait_for(count, DRAIN_SECONDS)
     roles = roles_of(postmaster, database)
     roles["server"] = server_seconds(postmaster)
-    roles["python"] = sum(process_seconds(pid) for pid in worker.pids())
+    roles["python"] = sum(process_seconds(pid) for pid in worker.job_pids())
     run.steps.reach(count)
     return Reading(worker.done(), roles, worker.samples())
 
