@@ -46,7 +46,7 @@ class Before(PgQueueSystem):
     """A row beside pgqueue's own."""
 
     name = "before"
-    benchmarks = frozenset({"throughput", "processes", "sync", "together", "latency", "pinned", "server"})
+    benchmarks = frozenset({"throughput", "processes", "sync", "together", "latency", "pinned", "server", "shares"})
 
     def __init__(self, reference: str, folder: Path) -> None:
         self._reference = reference
