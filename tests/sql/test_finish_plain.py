@@ -34,7 +34,7 @@ def ends(sql: Sql, finish: Callable[..., list[dict[str, Any]]]) -> dict[str, Any
 
 def test_the_history_keeps_the_same_of_a_job_however_it_is_handed_in(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
-    sql.value("select set_limit('a', max_running => 1000)")
+    sql.rows("select set_limit(key, max_running => 1000) from unnest('{a,b}'::text[]) as key")
 
     plain, as_json = ends(sql, sql.finish), ends(sql, sql.finish_json)
 
