@@ -1,6 +1,7 @@
 """Where a worker process spends its processor time: a sample of its stack every few milliseconds of that time.
 
-Started by the worker's own module where SAMPLES_VARIABLE is set. A sample belongs to the step whose module is innermost in the
+`python benchmarks/sampler.py MODULE ARGUMENTS…` is `python -m MODULE ARGUMENTS…` with samples. It needs nothing but the standard
+library, so that it runs with the packages of any version. A sample belongs to the step whose module is innermost in the
 stack. What the interpreter's C code does (a row that is decoded, a query that is sent) belongs to the Python code that has called
 it; that of the event loop itself may be taken for the callback that it calls next.
 """
@@ -9,14 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-from benchmarks.recorder import DIRECTORY_VARIABLE
-
-SAMPLES_VARIABLE = "BENCHMARK_SAMPLES"
+DIRECTORY_VARIABLE = "BENCHMARK_COUNTERS"  # as in recorder.py
 SECONDS = 0.004
 WRITE_EVERY = 25
 """Samples."""
@@ -61,7 +62,9 @@ class Sampler:
             self._path.write_text(json.dumps(self._counts))
 
 
-def start_if_wanted() -> None:
-    """In a worker process of a run that asks for it."""
-    if os.environ.get(SAMPLES_VARIABLE) and DIRECTORY_VARIABLE in os.environ:
-        Sampler().start()
+if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        sys.path[0] = str(Path.cwd())  # as -m has it
+    Sampler().start()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from benchmarks.columns import Column
 from benchmarks.figures import Row
-from benchmarks.kinds import Column, Kind
+from benchmarks.kinds import Kind
 
 REFERENCE = "pgqueue"
 

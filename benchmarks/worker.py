@@ -125,7 +125,7 @@ class Worker:
                 counts[int(path.stem)] = struct.unpack("<Q", content)[0]
         return counts
 
-    def job_pids(self) -> list[int]:
+    def busy_pids(self) -> list[int]:
         """The processes that have run jobs."""
         return [pid for pid, count in self._counts().items() if count]
 

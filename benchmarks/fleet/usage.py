@@ -19,33 +19,29 @@ def process_seconds(pid: int) -> float:
 
 def server_seconds(postmaster: int) -> float:
     """Seconds that the server has used so far: all its processes, and those that have ended."""
-    seconds = 0.0
+    return sum(server_roles(postmaster).values())
+
+
+def server_roles(postmaster: int, database: str = "") -> dict[str, float]:
+    """The same by role: sessions of a database, the writer of WAL, and all others, to which those count that have ended."""
+    roles = {"sessions": 0.0, "wal_writer": 0.0, "others": 0.0}
     for process in _processes(postmaster):
         try:
-            seconds += _ran(process)
+            roles[_role(process, database)] += _ran(process)
             if int(process.name) == postmaster:
                 fields = _stat(process)
-                seconds += (int(fields[13]) + int(fields[14])) / TICKS  # of those that have ended
+                roles["others"] += (int(fields[13]) + int(fields[14])) / TICKS
         except OSError:  # it has ended meanwhile
             continue
-    return seconds
-
-
-def roles_of(postmaster: int, database: str) -> dict[str, float]:
-    """Seconds that the sessions of a database, and the writer of WAL, have used so far."""
-    roles = {"backends": 0.0, "wal_writer": 0.0}
-    for process in _processes(postmaster):
-        try:
-            title = (process / "cmdline").read_text()
-            if "autovacuum" in title:
-                continue
-            if f" {database} " in title:
-                roles["backends"] += _ran(process)
-            elif "walwriter" in title:
-                roles["wal_writer"] += _ran(process)
-        except OSError:
-            continue
     return roles
+
+
+def _role(process: Path, database: str) -> str:
+    """By the title of a process: `postgres: user database host query`."""
+    title = (process / "cmdline").read_text()
+    if "walwriter" in title:
+        return "wal_writer"
+    return "sessions" if database and f" {database} " in title and "autovacuum" not in title else "others"
 
 
 def _processes(postmaster: int) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import psycopg
@@ -68,6 +68,16 @@ class Costs:
         for step, value in zip(STEPS, nanoseconds, strict=True):
             self.nanoseconds[step] = self.nanoseconds.get(step, 0) + value
 
+    def __add__(self, other: Costs) -> Costs:
+        """Those of both."""
+        summed = Costs()
+        for costs in (self, other):
+            summed.jobs += costs.jobs
+            summed.wal += costs.wal
+            for step, value in costs.nanoseconds.items():
+                summed.nanoseconds[step] = summed.nanoseconds.get(step, 0) + value
+        return summed
+
     def each(self, step: str) -> float:
         """Microseconds for each job."""
         return self.nanoseconds[step] / 1000 / self.jobs
@@ -85,12 +95,16 @@ async def measure(run: Run) -> Figures:
         url = run.server.url(database)
         run.steps.phase("filling", 1)
         filled = await system.fill(url, jobs)
-        with _backend(url) as backend:
-            backend.fill_bare(filled)
+        with backend(url) as it:
+            it.fill_bare(filled)
             run.server.settle(database)
             run.steps.phase("draining", warm_up + turns)
-            backend.turns(warm_up, batch, batches, run)
-            ours, bare = backend.turns(turns, batch, batches, run, warm_up)
+            ours, bare = Costs(), Costs()
+            for number in range(warm_up + turns):
+                costs = it.turn(batch, batches)
+                run.steps.reach(number)
+                if number >= warm_up:
+                    ours, bare = ours + costs[0], bare + costs[1]
     return figures(ours, bare)
 
 
@@ -105,7 +119,7 @@ def figures(ours: Costs, bare: Costs) -> Figures:
     return {**found, **ratios}
 
 
-class _Backend:
+class Backend:
     """A connection whose server process does all the work."""
 
     def __init__(self, connection: psycopg.Connection, worker: UUID, plain: bool) -> None:
@@ -116,24 +130,22 @@ class _Backend:
         for start in range(0, jobs, PRELOAD_BATCH):
             self._connection.execute(FILL_BARE, (min(PRELOAD_BATCH, jobs - start),))
 
-    def turns(self, turns: int, batch: int, batches: int, run: Run, before: int = 0) -> tuple[Costs, Costs]:
-        """So many turns of both; what they cost."""
-        ours, bare = Costs(), Costs()
-        for turn in range(turns):
-            for costs, call in ((ours, DRAIN), (bare, DRAIN_BARE)):
-                self._connection.execute(VACUUM)
-                parameters = {"worker": self._worker, "batch": batch, "batches": batches, "plain": self._plain}
-                row = self._connection.execute(call.encode(), parameters).fetchone()
-                assert row is not None
-                costs.add(*row)
-            run.steps.reach(before + turn)
-        if ours.jobs != bare.jobs:
-            raise BenchmarkError(f"{run.system.name}: {ours.jobs} jobs were drained, and {bare.jobs} by the bare statements")
-        return ours, bare
+    def turn(self, batch: int, batches: int) -> tuple[Costs, Costs]:
+        """So many batches of both; what they cost."""
+        parameters = {"worker": self._worker, "batch": batch, "batches": batches, "plain": self._plain}
+        return self._drained(DRAIN, parameters), self._drained(DRAIN_BARE, parameters)
+
+    def _drained(self, call: str, parameters: dict[str, Any]) -> Costs:
+        self._connection.execute(VACUUM)
+        row = self._connection.execute(call.encode(), parameters).fetchone()
+        assert row is not None
+        costs = Costs()
+        costs.add(*row)
+        return costs
 
 
 @contextmanager
-def _backend(url: str) -> Iterator[_Backend]:
+def backend(url: str) -> Iterator[Backend]:
     """Connect, register as a worker and make the procedures; for a superuser of a server on Linux."""
     with psycopg.connect(url, autocommit=True, options=PLANS) as connection:
         try:
@@ -145,4 +157,4 @@ def _backend(url: str) -> Iterator[_Backend]:
         worker = uuid4()
         connection.execute(REGISTER, (worker, os.getpid(), QUEUES))
         row = connection.execute(TAKES_ARRAYS).fetchone()
-        yield _Backend(connection, worker, row is not None and row[0])
+        yield Backend(connection, worker, row is not None and row[0])

@@ -48,6 +48,9 @@ begin
         m := array[mark(), mark()];
         select array_agg(c.id) filter (where c.id is not null) into ids from claim(worker, token, array['default'], batch) c;
         m := m || mark();
+        if cardinality(ids) is distinct from batch then
+            raise exception 'only % of % jobs are there to be claimed', coalesce(cardinality(ids), 0), batch;
+        end if;
         set local synchronous_commit = off;
         commit;
         m := m || mark();
@@ -74,13 +77,13 @@ begin
         m := m || mark();
         commit;
         m := m || mark();
-        jobs := jobs + coalesce(cardinality(ids), 0);
+        jobs := jobs + batch;
         select a.ns, a.wal into ns, wal from add_steps(m, ns, wal) a;
     end loop;
 end $$;
 
 -- drain_bare: the same by bare statements, of plain jobs in a queue of their own: the same tables, indexes, columns and fence, and
--- nothing else. They end like the others; tests/test_benchmarks.py compares the rows.
+-- nothing else. They end like the others; tests/benchmarks/test_server.py compares the rows.
 create procedure drain_bare(
     worker uuid, batch int, batches int,
     inout jobs bigint default 0, inout ns bigint[] default null, inout wal bigint[] default null
@@ -111,6 +114,9 @@ begin
         )
         select array_agg(t.id) into ids from taken t;
         m := m || mark();
+        if cardinality(ids) is distinct from batch then
+            raise exception 'only % of % jobs are there to be claimed', coalesce(cardinality(ids), 0), batch;
+        end if;
         set local synchronous_commit = off;
         commit;
         m := m || mark();
@@ -134,13 +140,13 @@ begin
               from gone g
         )
         select count(*) into ended from gone;
-        if ended is distinct from cardinality(ids) then
-            raise exception 'the bare statements ended % of % jobs', ended, cardinality(ids);
+        if ended <> batch then
+            raise exception 'the bare statements ended % of % jobs', ended, batch;
         end if;
         m := m || mark();
         commit;
         m := m || mark();
-        jobs := jobs + ended;
+        jobs := jobs + batch;
         select a.ns, a.wal into ns, wal from add_steps(m, ns, wal) a;
     end loop;
 end $$;

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Figures
-from benchmarks.fleet.usage import process_seconds, roles_of, server_seconds
+from benchmarks.fleet.usage import process_seconds, server_roles
 from benchmarks.run import Run
-from benchmarks.sampler import SAMPLES_VARIABLE
 from benchmarks.worker import Command, Worker
 
+SAMPLER = Path(__file__).parents[1] / "sampler.py"
 JOBS = 200_000
 FROM, TO = 0.2, 0.9
 """Shares of the jobs between which is measured."""
@@ -44,8 +45,7 @@ async def measure(run: Run) -> Figures:
             connection.execute(TRACK.format(database).encode())
         await run.preload(database, jobs)
         commands = run.system.commands(run.server.url(database), run.options.processes, run.options.handler)
-        sampled = [Command(it.arguments, {**it.environment, SAMPLES_VARIABLE: "1"}) for it in commands]
-        with Worker(sampled) as worker:
+        with Worker([_sampled(command) for command in commands]) as worker:
             run.steps.phase("draining", jobs)
             first = await _at(run, worker, row[0], database, round(jobs * FROM))
             last = await _at(run, worker, row[0], database, round(jobs * TO))
@@ -56,34 +56,37 @@ async def measure(run: Run) -> Figures:
     return figures(first, last, *times)
 
 
+def _sampled(command: Command) -> Command:
+    """The same command under the sampler."""
+    python, option, *module = command.arguments
+    if option != "-m":
+        raise BenchmarkError(f"{' '.join(command.arguments)} is no module that could be sampled")
+    return Command([python, str(SAMPLER), *module], command.environment)
+
+
 async def _at(run: Run, worker: Worker, postmaster: int, database: str, count: int) -> Reading:
     """What everybody has used when so many jobs have started."""
     await worker.wait_for(count, DRAIN_SECONDS)
-    roles = roles_of(postmaster, database)
-    roles["server"] = server_seconds(postmaster)
-    roles["python"] = sum(process_seconds(pid) for pid in worker.job_pids())
+    roles = server_roles(postmaster, database)
+    roles["python"] = sum(process_seconds(pid) for pid in worker.busy_pids())
     run.steps.reach(count)
     return Reading(worker.done(), roles, worker.samples())
 
 
 def figures(first: Reading, last: Reading, claiming: float, finishing: float) -> Figures:
-    """Microseconds for each job: of the backends, by how long they were in which function; of Python, by the samples.
-
-    A version that takes no samples has no steps of Python.
-    """
+    """Microseconds for each job: of the sessions, by how long they were in which function; of Python, by the samples."""
     jobs = last.jobs - first.jobs
     used = {role: 1e6 * (seconds - first.roles.get(role, 0)) / jobs for role, seconds in last.roles.items()}
     samples = {step: count - first.samples.get(step, 0) for step, count in last.samples.items()}
     all_samples = sum(samples.values())
-    backends, python = used["backends"], used["python"]
-    others = max(0.0, used["server"] - backends - used["wal_writer"])
+    sessions, python = used["sessions"], used["python"]
     return {
         "jobs": jobs,
-        "total_us": used["server"] + python,
-        "claiming_us": backends * claiming / (claiming + finishing),
-        "finishing_us": backends * finishing / (claiming + finishing),
+        "total_us": sum(used.values()),
+        "claiming_us": sessions * claiming / (claiming + finishing),
+        "finishing_us": sessions * finishing / (claiming + finishing),
         "wal_writer_us": used["wal_writer"],
-        "others_us": others,
+        "others_us": used["others"],
         "python_us": python,
         **{f"python_{step}_us": python * count / all_samples for step, count in samples.items() if all_samples},
     }

@@ -16,7 +16,6 @@ import psycopg
 
 from benchmarks.options import CONCURRENCY, PRELOAD_BATCH, Handler
 from benchmarks.recorder import Recorder
-from benchmarks.sampler import start_if_wanted
 from benchmarks.systems import Calls
 from benchmarks.systems import Producer as AnyProducer
 from benchmarks.systems.sql_worker import sql_worker
@@ -169,4 +168,3 @@ class PgQueueSystem:
 
 SYSTEM = PgQueueSystem()
 app, _ = build(None, Handler(os.environ.get(HANDLER_VARIABLE, Handler.ASYNC)))
-start_if_wanted()
