@@ -15,7 +15,7 @@ from benchmarks import page
 from benchmarks.api import run as api
 from benchmarks.figures import Row
 from benchmarks.fleet import run as fleet
-from benchmarks.kinds import KINDS, Kind
+from benchmarks.kinds import GROUPS, KINDS, Kind
 from benchmarks.options import Options
 from benchmarks.rounds import available, measure
 from benchmarks.server import running_server
@@ -23,7 +23,7 @@ from benchmarks.size import run as size
 from benchmarks.systems import NAMES
 from benchmarks.tables import terminal
 
-CHOICES = (*KINDS, "all", "size", "api", "fleet")  # the last three have tables of their own, and are not among all
+CHOICES = (*KINDS, *GROUPS, "all", "size", "api", "fleet")  # the last three have tables of their own, and are not among all
 
 
 def _known(choice: str) -> str:
@@ -50,7 +50,7 @@ def benchmark(
     """Measure pgqueue and its neighbours on one PostgreSQL server."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes, picture=picture)
-    names = choice.split(",")
+    names = [name for word in choice.split(",") for name in GROUPS.get(word, (word,))]
     if "size" in names:
         with running_server() as server:
             size.measure(server, scale, as_json=as_json)

@@ -15,6 +15,8 @@ from benchmarks.measurements import (
     memory,
     observers,
     pinned,
+    promises,
+    recovery,
     releases,
     schedules,
     throughput,
@@ -32,6 +34,8 @@ class Column:
     key: str
     title: str
     digits: int = 0
+    absent: str = "-"
+    """What stands where a run has no such figure."""
 
 
 RATE = Column("jobs_per_second", "jobs/s")
@@ -64,6 +68,22 @@ PINNED = (
     Column("last_third", "last third"),
     Column("without_snapshot", "without snapshot"),
     Column("kept", "kept", 2),
+)
+NOT_WITHIN = f"not within {recovery.LIMIT:g} s"
+WRONG = (Column("lost", "lost"), Column("twice", "done twice"), Column("held", "still held"))
+KILL = (
+    Column("back_seconds", "all back after s", 1, NOT_WITHIN),
+    Column("first_seconds", "the first after s", 1, NOT_WITHIN),
+    Column("interrupted", "interrupted"),
+    *WRONG,
+)
+CRASH = (
+    Column("done_seconds", "all done after s", 1, NOT_WITHIN),
+    Column("down_seconds", "server away s", 1),
+    Column("pause_seconds", "pause s", 1, NOT_WITHIN),
+    *WRONG,
+    Column("worker_ends", "worker ended"),
+    Column("snapshots_lost", "lost of 1,000 by default"),
 )
 
 
@@ -171,6 +191,22 @@ KINDS = {
             PINNED,
         ),
         Kind(
+            "recovery-kill",
+            "Recovery of the jobs of a killed worker",
+            promises.KILL,
+            recovery.kill,
+            KILL,
+            lambda options: replace(options, repeat=1),
+        ),
+        Kind(
+            "recovery-crash",
+            "Recovery from a crash of the server",
+            promises.CRASH,
+            recovery.crash,
+            CRASH,
+            lambda options: replace(options, repeat=1),
+        ),
+        Kind(
             "limits",
             "Draining jobs with limits",
             "As many no-op jobs as plain ones (pgqueue), with limits far above the load: one key; 100 keys; 100 keys beside 4,900"
@@ -264,3 +300,6 @@ KINDS = {
         ),
     )
 }
+
+GROUPS = {"recovery": ("recovery-kill", "recovery-crash")}
+"""Names for several of them."""

@@ -189,7 +189,7 @@ class Peer:
     concurrency: int | None
     enqueue_batch: int | None = None
     most_jobs: int | None = None
-    benchmarks = frozenset({"throughput", "processes", "together", "latency", "enqueue"})
+    benchmarks = frozenset({"throughput", "processes", "together", "latency", "enqueue", "recovery-kill", "recovery-crash"})
     unfinished_query: str
     insert: str | None = None
     """A plain INSERT of one job's row."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.store import Usage
 
 URL_VARIABLE = "BENCHMARK_DATABASE_URL"
@@ -30,12 +32,19 @@ class Server:
 
     admin_url: str
     restart: Callable[[], None] | None = None
+    crash: Callable[[], None] | None = None
 
     def restarted(self) -> bool:
         """Restart it, so that its memory is empty; False for a server that is not ours."""
         if self.restart is not None:
             self.restart()
         return self.restart is not None
+
+    def crashed(self, database: str) -> None:
+        """End it without a word to anybody, as `pg_ctl restart -m immediate` does, and return when it answers again."""
+        if self.crash is None:
+            raise BenchmarkError(f"a server named by {URL_VARIABLE} is not ours to crash: leave the variable out")
+        self.crash()
 
     def url(self, database: str) -> str:
         """The URL of another database of this server."""
@@ -110,6 +119,17 @@ def _sessions(connection: psycopg.Connection, database: str) -> int:
     return _one_row(connection, query, database)[0]
 
 
+def _end_at_once(directory: Path) -> None:
+    """An immediate shutdown: backends end without their clients being told, and the next start recovers from the WAL."""
+    pid = int((directory / "postmaster.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGQUIT)
+    deadline = time.monotonic() + 30
+    while (directory / "postmaster.pid").exists():
+        if time.monotonic() > deadline:
+            raise BenchmarkError("PostgreSQL did not end within 30 s")
+        time.sleep(0.01)
+
+
 @contextmanager
 def running_server() -> Iterator[Server]:
     """The server to measure on: the configured one, or a private one on a Unix socket, deleted at the end."""
@@ -130,8 +150,12 @@ def running_server() -> Iterator[Server]:
             embedded.stop(directory)
             assert embedded.start(directory, POSTGRES_VERSION) == url
 
+        def crash() -> None:
+            _end_at_once(directory)
+            restart()
+
         restart()
-        yield Server(url, restart)
+        yield Server(url, restart, crash)
     finally:
         embedded.stop(directory)
         shutil.rmtree(directory, ignore_errors=True)

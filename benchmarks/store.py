@@ -34,5 +34,8 @@ class Store(Protocol):
     def usage(self, database: str) -> Usage | None:
         """Commits and WAL so far; None where there is no such thing."""
 
+    def crashed(self, database: str) -> None:
+        """End the server without letting it finish anything, start it again, and return when it answers."""
+
     def count(self, database: str, query: str) -> int:
         """The number that a query of the store's language answers."""

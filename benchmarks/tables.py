@@ -38,15 +38,19 @@ def terminal(kind: Kind, rows: Sequence[Row]) -> Table:
 
 
 def _format(row: Row, column: Column) -> str:
-    value = row.get(column.key)
-    return f"{value:,.{column.digits}f}" if isinstance(value, int | float) else "-"
+    return _number(row.get(column.key), column) or column.absent
+
+
+def _number(value: object, column: Column) -> str | None:
+    return f"{value:,.{column.digits}f}" if isinstance(value, int | float) else None
 
 
 def _range(row: Row, column: Column) -> str:
     low, high = row.get("min"), row.get("max")
     if not isinstance(low, dict) or not isinstance(high, dict):
         return "-"
-    return f"{_format(low, column)} to {_format(high, column)}"
+    ends = [_number(end.get(column.key), column) for end in (low, high)]
+    return f"{ends[0]} to {ends[1]}" if all(ends) else "-"
 
 
 def _ratio(row: Row, rows: Sequence[Row], column: Column) -> str:

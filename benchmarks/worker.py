@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -71,6 +72,22 @@ class Worker:
             self.stop()
         finally:
             shutil.rmtree(self._directory, ignore_errors=True)
+
+    def kill(self) -> None:
+        """Kill every process and all that it has started, as if the machine had gone: nothing is given back."""
+        pids = [process.pid for process in self._processes if process.poll() is None]
+        for pid in pids:  # first all stand still: whoever sees a child die could start another
+            os.kill(pid, signal.SIGSTOP)
+        for pid in [*pids, *_descendants(pids)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in self._processes:
+            process.wait()
+        self._processes.clear()
+
+    def ended(self) -> bool:
+        """Whether a process has ended by itself."""
+        return any(process.poll() is not None for process in self._processes)
 
     def stop(self) -> None:
         """Ask every process to end, wait, and kill what has not ended by then."""
@@ -157,3 +174,15 @@ def _memory_mib(pid: int, field_name: str) -> float | None:
 def _parent(pid: int) -> int | None:
     value = _status(pid).get("PPid")
     return int(value) if value else None
+
+
+def _descendants(pids: Sequence[int]) -> list[int]:
+    """The children of these processes, and theirs, wherever they have moved to."""
+    everybody = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    parents = {pid: _parent(pid) for pid in everybody}
+    found: list[int] = []
+    wave = list(pids)
+    while wave:
+        wave = [pid for pid, parent in parents.items() if parent in wave]
+        found += wave
+    return found

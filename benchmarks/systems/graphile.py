@@ -60,7 +60,9 @@ class _Graphile:
     concurrency = 24
     enqueue_batch: int | None = None
     most_jobs: int | None = None
-    benchmarks = frozenset({"throughput", "processes", "together", "latency", "enqueue", "pinned", "memory"})
+    benchmarks = frozenset(
+        {"throughput", "processes", "together", "latency", "enqueue", "pinned", "memory", "recovery-kill", "recovery-crash"}
+    )
     unfinished_query = "SELECT count(*) FROM graphile_worker._private_jobs"
 
     def version(self) -> str:

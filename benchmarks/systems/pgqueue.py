@@ -45,6 +45,14 @@ def build(url: str | None, handler: Handler) -> tuple[PgQueue, Task[[float], Any
         recorder.begin_second(number)
         recorder.note(0.0)
 
+    if recorder.keeps_journal:
+
+        @app.task(name="noop")
+        async def work(sent_at: float) -> None:
+            await recorder.work(sent_at)
+
+        return app, work
+
     if handler is Handler.ASYNC:
 
         @app.task(name="noop")
@@ -111,6 +119,8 @@ class PgQueueSystem:
             "schedules",
             "backlog",
             "memory",
+            "recovery-kill",
+            "recovery-crash",
             "observers",
             "dashboards",
             "workflows",

@@ -55,7 +55,20 @@ class _PgQueuer:
     concurrency = None
     enqueue_batch: int | None = None
     most_jobs: int | None = None
-    benchmarks = frozenset({"throughput", "processes", "sync", "together", "latency", "enqueue", "pinned", "memory"})
+    benchmarks = frozenset(
+        {
+            "throughput",
+            "processes",
+            "sync",
+            "together",
+            "latency",
+            "enqueue",
+            "pinned",
+            "memory",
+            "recovery-kill",
+            "recovery-crash",
+        }
+    )
     unfinished_query = "SELECT count(*) FROM pgqueuer"
 
     def version(self) -> str:
@@ -86,7 +99,13 @@ async def _work(url: str, handler: Handler) -> None:
     recorder = Recorder()
     connection = await asyncpg.connect(url)
     queue = PgQueuer(AsyncpgDriver(connection))
-    if handler is Handler.ASYNC:
+    if recorder.keeps_journal:
+
+        @queue.entrypoint("noop")
+        async def work(job: Job) -> None:
+            await recorder.work(float(job.payload or b"0"))
+
+    elif handler is Handler.ASYNC:
 
         @queue.entrypoint("noop")
         async def noop(job: Job) -> None:

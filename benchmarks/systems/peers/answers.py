@@ -40,8 +40,11 @@ async def serve_async(many: Callable[[int], Awaitable[object]], one: Callable[[f
 
 
 def _now(request: dict[str, float]) -> float:
-    """The time to send: this process's own, so that the way of the request is not counted; 0 stays 0."""
-    return time.time() if request["sent_at"] else 0.0
+    """The time to send: this process's own, so that the way of the request is not counted.
+
+    0 stays 0, and what is negative is no time but the number of a job.
+    """
+    return time.time() if request["sent_at"] > 0 else request["sent_at"]
 
 
 def _own_stdout() -> TextIO:

@@ -32,7 +32,10 @@ async def work(settings: RedisSettings) -> None:
     recorder = Recorder()
 
     async def noop(context: dict[Any, Any], sent_at: float) -> None:
-        recorder.note(sent_at)
+        if recorder.keeps_journal:
+            await recorder.work(sent_at)
+        else:
+            recorder.note(sent_at)
 
     worker = Worker([func(noop, name="noop")], redis_settings=settings, max_jobs=CONCURRENCY, poll_delay=POLL_SECONDS)
     try:

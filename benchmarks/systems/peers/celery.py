@@ -8,11 +8,12 @@ For many short tasks its guide "Optimizing" (docs.celeryq.dev, userguide/optimiz
 
 from __future__ import annotations
 
+import os
 import sys
 
 from celery import Celery
 
-from benchmarks.recorder import Recorder
+from benchmarks.recorder import JOURNAL_VARIABLE, Recorder
 from benchmarks.systems.peers.answers import serve
 
 PREFETCH = 128
@@ -26,10 +27,17 @@ app.conf.update(
 )
 
 
+if os.environ.get(JOURNAL_VARIABLE):  # "Tasks" and the FAQ: whoever must not lose a task with its worker acknowledges late
+    app.conf.update(task_acks_late=True, task_reject_on_worker_lost=True, worker_prefetch_multiplier=1)
+
+
 @app.task(name="noop")
 def noop(sent_at: float) -> None:
     """Count."""
-    RECORDER.note(sent_at)
+    if RECORDER.keeps_journal:
+        RECORDER.work_blocking(sent_at)
+    else:
+        RECORDER.note(sent_at)
 
 
 def work(processes: int) -> None:

@@ -18,7 +18,10 @@ RECORDER = Recorder()
 @job(queue="default")
 async def noop(*, sent_at: float) -> None:
     """The job; a worker finds it as `__main__.noop`, in this same script."""
-    RECORDER.note(sent_at)
+    if RECORDER.keeps_journal:
+        await RECORDER.work(sent_at)
+    else:
+        RECORDER.note(sent_at)
 
 
 async def install(app: Chancy) -> None:

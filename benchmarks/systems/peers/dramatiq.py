@@ -28,7 +28,9 @@ recorder = None if __name__ == "__main__" else Recorder()
 @dramatiq.actor(actor_name="noop")
 def noop(sent_at: float) -> None:
     """Count."""
-    if recorder is not None:
+    if recorder is not None and recorder.keeps_journal:
+        recorder.work_blocking(sent_at)
+    elif recorder is not None:
         recorder.note(sent_at)
 
 

@@ -25,9 +25,24 @@ def application(url: str) -> App:
 
     @app.task(name="noop", queue="default")
     async def noop(sent_at: float) -> None:
-        recorder.note(sent_at)
+        if recorder.keeps_journal:
+            await recorder.work(sent_at)
+        else:
+            recorder.note(sent_at)
 
+    if recorder.keeps_journal:
+        retry_stalled(app)
     return app
+
+
+def retry_stalled(app: App) -> None:
+    """What its guide "Retry stalled jobs" advises, to bring back the jobs of a dead worker: there every ten minutes."""
+
+    @app.periodic(cron="* * * * *")
+    @app.task(queueing_lock="retry_stalled_jobs")
+    async def retry_stalled_jobs(timestamp: int) -> None:
+        for job in await app.job_manager.get_stalled_jobs():
+            await app.job_manager.retry_job(job)
 
 
 async def install(app: App) -> None:

@@ -7,13 +7,14 @@ take a few milliseconds: so here. Many jobs go through Queue.enqueue_many, in on
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from functools import lru_cache
 
 from redis import Redis
-from rq import Queue, SimpleWorker
+from rq import Queue, Retry, SimpleWorker
 
-from benchmarks.recorder import Recorder
+from benchmarks.recorder import JOURNAL_VARIABLE, Recorder
 from benchmarks.systems.peers.answers import serve
 
 NOOP = "benchmarks.systems.peers.rq.noop"
@@ -27,7 +28,10 @@ def recorder() -> Recorder:
 
 def noop(sent_at: float) -> None:
     """Count."""
-    recorder().note(sent_at)
+    if recorder().keeps_journal:
+        recorder().work_blocking(sent_at)
+    else:
+        recorder().note(sent_at)
 
 
 def work(connection: Redis) -> None:
@@ -43,7 +47,9 @@ def produce(connection: Redis) -> None:
     def many(count: int) -> None:
         queue.enqueue_many([Queue.prepare_data(NOOP, (0.0,)) for _ in range(count)])
 
-    serve(many, lambda sent_at: queue.enqueue(NOOP, sent_at))
+    # A job whose worker has died comes back only if it may be retried ("Exceptions & Retries").
+    retry = Retry(max=3) if os.environ.get(JOURNAL_VARIABLE) else None
+    serve(many, lambda sent_at: queue.enqueue(NOOP, sent_at, retry=retry))
 
 
 if __name__ == "__main__":

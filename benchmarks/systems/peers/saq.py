@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from typing import Any
 
@@ -15,7 +16,7 @@ import uvloop
 from saq import Queue, Worker
 from saq.queue.redis import RedisQueue
 
-from benchmarks.recorder import Recorder
+from benchmarks.recorder import JOURNAL_VARIABLE, Recorder
 from benchmarks.systems.peers.answers import serve_async
 
 CONCURRENCY = 100
@@ -27,7 +28,10 @@ async def work(queue: Queue) -> None:
     recorder = Recorder()
 
     async def noop(context: Any, *, sent_at: float) -> None:
-        recorder.note(sent_at)
+        if recorder.keeps_journal:
+            await recorder.work(sent_at)
+        else:
+            recorder.note(sent_at)
 
     await Worker(queue, [("noop", noop)], concurrency=CONCURRENCY).start()
 
@@ -35,8 +39,11 @@ async def work(queue: Queue) -> None:
 async def produce(queue: Queue) -> None:
     """Send; SAQ lets 20 calls be under way at once."""
 
+    # A job whose worker has died is swept, and runs again only if it has retries left: by default it has one run.
+    retries = {"retries": 3} if os.environ.get(JOURNAL_VARIABLE) else {}
+
     async def one(sent_at: float) -> None:
-        await queue.enqueue("noop", sent_at=sent_at)
+        await queue.enqueue("noop", sent_at=sent_at, **retries)
 
     async def many(count: int) -> None:
         await asyncio.gather(*(one(0.0) for _ in range(count)))
