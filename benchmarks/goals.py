@@ -119,6 +119,14 @@ GOALS = (
     Goal("held snapshot, kept share", _figure("pinned", "kept"), 0.60),
     Goal("held snapshot, kept share (wish)", _figure("pinned", "kept"), 0.75),
     Goal("held snapshot, last third to middle third", _figure("pinned", "last_to_middle"), 0.90),
+    Goal("killed worker, its jobs run again, s", _figure("recovery-kill", "back_seconds"), 45, at_least=False),
+    Goal("killed worker, jobs done twice", _figure("recovery-kill", "twice"), 0, at_least=False),
+    *(
+        Goal(f"{what}, jobs {wrong}", _figure(kind, key), 0, at_least=False)
+        for kind, what in (("recovery-kill", "killed worker"), ("recovery-crash", "crashed server"))
+        for key, wrong in (("lost", "lost"), ("held", "not recorded within 90 s"))
+    ),
+    Goal("crashed server, times the worker ended", _figure("recovery-crash", "worker_ends"), 0, at_least=False),
     Goal("backlog, claim slowest to fastest", _spread("claim"), 1.5, at_least=False),
     Goal("backlog, finish slowest to fastest", _spread("finish"), 1.5, at_least=False),
     Goal("observed once a second, kept of the rate", _figure("observers", "kept"), 0.90),

@@ -85,6 +85,10 @@ class Worker:
             process.wait()
         self._processes.clear()
 
+    def pids(self) -> list[int]:
+        """The processes that were started here, without their children."""
+        return [process.pid for process in self._processes]
+
     def ended(self) -> bool:
         """Whether a process has ended by itself."""
         return any(process.poll() is not None for process in self._processes)
