@@ -5,12 +5,15 @@ What is unfinished are the jobs that wait and those that a worker has taken and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks.options import CONCURRENCY, Handler
 from benchmarks.peers import Peer, environment
 from benchmarks.redis_server import redis_version
 from benchmarks.worker import Command
+
+DRAMATIQ_PREFETCH = 1_000
+"""Messages that a process fetches ahead, 16 by default: then it sleeps whenever these are under way, at a sixth of the pace."""
 
 
 class _RedisPeer(Peer):
@@ -30,9 +33,15 @@ class _RedisPeer(Peer):
 class _Forking(_RedisPeer):
     """One whose worker starts as many processes as it is told."""
 
+    variables: Mapping[str, str] = {}
+
     def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:
         """One command for all of them."""
-        return [Command([*self.script(), "work", url, str(processes)], environment(self.folder))]
+        return [Command([*self.script(), "work", url, str(processes)], {**environment(self.folder), **self.variables})]
+
+
+class _Dramatiq(_Forking):
+    variables: Mapping[str, str] = {"dramatiq_queue_prefetch": str(DRAMATIQ_PREFETCH)}
 
 
 class _Celery(_Forking):
@@ -47,16 +56,16 @@ class _Celery(_Forking):
 SYSTEMS = {
     system.name: system
     for system in (
-        _Celery("celery", ["LLEN celery", "HLEN unacked"], history=False, concurrency=1, most_jobs=60_000),
-        _Forking("dramatiq", ["HLEN dramatiq:default.msgs"], history=False, concurrency=8, most_jobs=60_000),
+        _Celery("celery", ["LLEN celery", "HLEN unacked"], history=False, concurrency=1, most_jobs=40_000),
+        _Dramatiq("dramatiq", ["HLEN dramatiq:default.msgs"], history=False, concurrency=8, most_jobs=150_000),
         _RedisPeer(
             "rq",
             ["LLEN rq:queue:default", "LLEN rq:queue:default:intermediate", "ZCARD rq:wip:default"],
             history=True,
             concurrency=1,
-            most_jobs=40_000,
+            most_jobs=20_000,
         ),
         _RedisPeer("arq", ["ZCARD arq:queue"], history=True, concurrency=CONCURRENCY, most_jobs=40_000),
-        _RedisPeer("saq", ["ZCARD saq:default:incomplete"], history=True, concurrency=CONCURRENCY, most_jobs=60_000),
+        _RedisPeer("saq", ["ZCARD saq:default:incomplete"], history=True, concurrency=CONCURRENCY, most_jobs=40_000),
     )
 }

@@ -1,8 +1,8 @@
 """arq for the benchmarks: `… install|work|produce URL`.
 
-Its documentation (arq-docs.helpmanuals.io, arq.Worker) names the settings but advises none for throughput: 100 jobs at once, as
-for the others, on uvloop. A worker takes at most what may run at once each `poll_delay`, half a second: with that it would idle
-most of the time, so it is 10 ms here, the best of those tried. Results stay for an hour, its default.
+The reference of arq.Worker in its documentation names the settings but advises none for throughput: 100 jobs at once, as for the
+others, on uvloop. A worker looks for jobs each `poll_delay`, half a second by default, and takes at most five times what may run
+at once: no more than 1,000 a second, and a quarter of a second late. Here it is 10 ms. Results stay for an hour, its default.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Dramatiq for the benchmarks: `… install|work|produce URL [PROCESSES]`.
 
-Its guide (dramatiq.io/guide, "Workers") and `dramatiq --help` say 8 threads a process, its default, and a prefetch of two
-messages a thread; "Advanced Topics" (dramatiq.io/advanced, "Prefetch Limits") that a larger one suits short messages.
+Its command line says 8 threads a process by default. The variable dramatiq_queue_prefetch, which its changelog names without
+advising a number, is larger here than by default, for jobs as small as these: see redis_peers.py. Results are not kept.
 Its processes import this module by name; the environment tells them where Redis is.
 """
 
