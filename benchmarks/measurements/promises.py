@@ -5,8 +5,8 @@ A worker with 50 jobs of 5 s (or twice as many as it runs at once, if that is le
 processes, and another one is started at once, as a supervisor would. From the kill: seconds until all of the interrupted
 jobs run again, and until the first does. *Lost* are jobs that were not done, do not run, and are not unfinished for the
 system: it has forgotten them, or given them up; *done twice* are jobs whose handler came to its end more than once; *still
-held* are jobs that the system has as unfinished at the end, after 90 s. Each system has the settings of the other tables, and what its own documentation has for this case.
-One round. What they say:
+held* are jobs that the system has as unfinished at the end, after 90 s. Each system has the settings of the other
+tables, and what its own documentation has for this case. One round. What they say:
 
 - **pgqueue**: a worker holds its jobs by a lease of 30 s that a thread renews every 10 s; whoever is alive takes the jobs
   of a lost worker. Nothing is to be set.
