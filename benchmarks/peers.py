@@ -94,7 +94,7 @@ class PeerProducer:
         await self.ask({"many": count})
 
     async def enqueue(self, sent_at: float) -> float | None:
-        """Enqueue one job; the seconds that its own process took. Unless it is 0, that process takes the time anew."""
+        """Enqueue one job; the seconds that its own process took. That process takes a time above 0 anew."""
         return await self.ask({"sent_at": sent_at})
 
     async def insert_row(self) -> None:

@@ -3,10 +3,10 @@
 KILL = """\
 A worker with 50 jobs of 5 s (or twice as many as it runs at once, if that is less) is killed by `kill -9` with all its
 processes, and another one is started at once, as a supervisor would. From the kill: seconds until all of the interrupted
-jobs run again, and until the first does. *Lost* are jobs that were not done and that the system does not have any more;
-*done twice* are jobs whose handler came to its end more than once; *still held* are jobs that the system has as unfinished
-at the end, after 90 s. Each system has the settings of the other tables, and what its own documentation has for this case.
-One round. What they say:
+jobs run again, and until the first does. *Lost* are jobs that were not done, do not run, and are not unfinished for the
+system: it has forgotten them, or given them up; *done twice* are jobs whose handler came to its end more than once; *still
+held* are jobs that the system has as unfinished at the end, after 90 s. Each system has the settings of the other
+tables, and what its own documentation has for this case. One round. What they say:
 
 - **pgqueue**: a worker holds its jobs by a lease of 30 s that a thread renews every 10 s; whoever is alive takes the jobs
   of a lost worker. Nothing is to be set.
@@ -27,7 +27,8 @@ One round. What they say:
   which forks for each job, after 90 s), and is looked for every 10 minutes; it runs again only with `Retry`, as here.
 - **arq**: a job is marked as running for the longest timeout and 10 s: 310 s by default.
 - **saq**: a sweep once a minute looks for jobs that are past their timeout, 10 s by default, and runs them again if they
-  have retries left: here 3, by default none."""
+  have retries left: here 3, by default none. It waits up to 5 s for each, and has it in none of its lists meanwhile: the one
+  that is in its hands when the 90 s are over counts as lost here."""
 
 CRASH = """\
 A drain of jobs of 0.25 s, 40 for each that the worker runs at once (4,000 at most), of which a quarter has started when the

@@ -13,7 +13,7 @@ class _Chancy(Peer):
     name = "chancy"
     history = True
     concurrency = CONCURRENCY
-    most_jobs = 100_000
+    most_jobs = 40_000
     unfinished_query = "SELECT count(*) FROM chancy_jobs WHERE state NOT IN ('succeeded', 'failed', 'expired')"
     insert = "INSERT INTO chancy_jobs (id, queue, func, kwargs) VALUES (gen_random_uuid(), 'default', 'noop', '{}') RETURNING id"
 

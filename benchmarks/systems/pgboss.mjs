@@ -1,13 +1,15 @@
 // pg-boss for the benchmarks: `node pgboss.mjs install|work|produce URL`; the protocol of `produce` is in benchmarks/peers.py.
 //
 // Its guide to workers (docs, api/workers) has batchSize for many small jobs and burstWhenBatchFull to fetch without a pause while
-// batches are full; useListenNotify and a queue's notify are for a worker that waits. The rest are its defaults.
+// batches are full, localConcurrency for several loops in a process (two: one waits for the server while the other one runs);
+// useListenNotify and a queue's notify are for a worker that waits. The rest are its defaults.
 import { createInterface } from "node:readline";
 import { PgBoss } from "pg-boss";
 import { now, startCounter } from "./counter.mjs";
 
 const QUEUE = "noop";
 const BATCH = 500;
+const LOOPS = 2;
 const [verb, connectionString] = process.argv.slice(2);
 
 async function started(options) {
@@ -30,7 +32,7 @@ async function work() {
   const counter = startCounter();
   const noop = async ({ data }) => counter.note(data.sent_at);
 
-  await boss.work(QUEUE, { batchSize: BATCH, burstWhenBatchFull: true }, (jobs) => Promise.all(jobs.map(noop)));
+  await boss.work(QUEUE, { batchSize: BATCH, burstWhenBatchFull: true, localConcurrency: LOOPS }, (jobs) => Promise.all(jobs.map(noop)));
   await new Promise((resolve) => process.once("SIGTERM", resolve));
   await boss.stop();
   counter.stop();

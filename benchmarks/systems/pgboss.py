@@ -18,7 +18,8 @@ SCRIPT = Path(__file__).with_name("pgboss.mjs")
 class _PgBoss(Peer):
     name = "pgboss"
     history = True
-    concurrency = 500
+    concurrency = 1_000
+    most_jobs = 300_000
     unfinished_query = "SELECT count(*) FROM pgboss.job WHERE state < 'completed'"
     insert = "INSERT INTO pgboss.job (name, data) VALUES ('noop', '{\"sent_at\": 0}') RETURNING id"
 

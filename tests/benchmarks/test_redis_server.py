@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from benchmarks.redis_server import APPENDING, DEFAULTS, PROGRAM, RedisProcess, 
 pytestmark = pytest.mark.skipif(shutil.which(PROGRAM) is None, reason="redis-server is not installed")
 
 
-def test_each_database_is_empty_and_counts_what_was_put_in():
+def test_each_database_is_empty_and_counts_what_was_put_in() -> None:
     server = RedisServer()
     for _ in range(2):
         with server.fresh_database("queue") as name:
@@ -22,7 +23,7 @@ def test_each_database_is_empty_and_counts_what_was_put_in():
             assert server.count(name, "LLEN waiting\nZCARD running") == 3
 
 
-def test_nothing_is_left_of_a_database():
+def test_nothing_is_left_of_a_database() -> None:
     server = RedisServer()
     with server.fresh_database("queue") as name:
         path = Path(server.url(name).removeprefix("unix://"))
@@ -35,7 +36,7 @@ def test_nothing_is_left_of_a_database():
         os.kill(pid, 0)
 
 
-def test_two_databases_at_once_do_not_meet():
+def test_two_databases_at_once_do_not_meet() -> None:
     server = RedisServer()
     with server.fresh_database("one") as one, server.fresh_database("two") as two:
         server.running[one].ask("SET key 1")
@@ -44,7 +45,7 @@ def test_two_databases_at_once_do_not_meet():
 
 
 @pytest.mark.parametrize(("settings", "kept"), [(DEFAULTS, "0"), (APPENDING, "1")])
-def test_a_crash_loses_what_came_after_the_last_snapshot_unless_it_is_appended(settings, kept):
+def test_a_crash_loses_what_came_after_the_last_snapshot_unless_it_is_appended(settings: Sequence[str], kept: str) -> None:
     with RedisProcess(settings) as process:
         process.ask("SET key 1")
         process.crash()
@@ -52,12 +53,12 @@ def test_a_crash_loses_what_came_after_the_last_snapshot_unless_it_is_appended(s
         assert process.ask("EXISTS key") == kept
 
 
-def test_a_refused_command_is_an_error_that_names_it():
+def test_a_refused_command_is_an_error_that_names_it() -> None:
     with RedisProcess() as process, pytest.raises(BenchmarkError, match="'LLEN'"):
         process.ask("LLEN")
 
 
-def test_a_machine_without_redis_is_told_what_to_install(monkeypatch):
+def test_a_machine_without_redis_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     redis_version.cache_clear()
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(Unavailable, match="apt install redis-server"):

@@ -1,4 +1,9 @@
-"""Chancy's side: `python -m benchmarks.systems.peers.chancy install|work|produce URL`."""
+"""Chancy's side: `python -m benchmarks.systems.peers.chancy install|work|produce URL`.
+
+Its reference (chancy.executors.asyncex) has the async executor for many small jobs that wait, and (chancy.queue) eager_polling,
+which asks for more as soon as a job is done, for queues that always have some; without it a full queue is looked at once in a
+polling interval. The plugins are its defaults, and so is LISTEN. Ends are written in batches, at once or a second later.
+"""
 
 from __future__ import annotations
 
@@ -41,10 +46,8 @@ async def produce(app: Chancy) -> None:
     """Enqueue what stdin asks for."""
 
     async def many(count: int) -> None:
-        if count:
-            call = noop.job.with_kwargs(sent_at=0.0)
-            async for _ in app.push_many([call] * count, batch_size=count):
-                pass
+        async for _ in app.push_many([noop.job.with_kwargs(sent_at=0.0)] * count, batch_size=count):
+            pass
 
     async def one(sent_at: float) -> None:
         await app.push(noop.job.with_kwargs(sent_at=sent_at))
