@@ -6,6 +6,7 @@ QUICK := tests/test_layers.py $(patsubst %,tests/sql/test_%.py,enqueue claim fin
 	state_table races unpark) tests/client/test_job.py tests/worker/test_finish.py
 PLANS_AND_RACES := $(wildcard tests/sql/test_*plans.py tests/sql/test_*races.py) tests/sql/test_function_texts.py
 ALONE = $(shell grep -rl --include=test_*.py 'mark\.alone' tests)
+RUNS := benchmarks/runs
 INSTALL := $(PYTHON_IN_VENV) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test test-quick test-faults test-lowest check audit format bench screenshots clean
@@ -47,8 +48,10 @@ format: .venv/.test
 	$(PYTHON_IN_VENV) -m ruff check --fix .
 	$(PYTHON_IN_VENV) -m ruff format .
 
-bench: .venv/.bench  ## all benchmarks with their peers; writes docs/performance.md
-	$(PYTHON_IN_VENV) -m benchmarks all --write docs/performance.md
+bench: .venv/.bench .venv/.peers  ## all benchmarks with their peers, and BASE=commit in turns with them; writes docs/performance.md
+	-$(PYTHON_IN_VENV) -m benchmarks all --repeat 5 $(if $(BASE),--base $(BASE)) --json > .venv/all.jsonl
+	mkdir -p $(RUNS) && mv .venv/all.jsonl $(RUNS)/all.jsonl
+	$(PYTHON_IN_VENV) -m benchmarks page $(RUNS)/*.jsonl
 
 screenshots: .venv/.test  ## pictures of all pages of the dashboard: some into docs/pictures, all into .pgqueue/pictures; needs Chromium
 	$(PYTHON_IN_VENV) -m tests.dashboard.screenshots
@@ -75,4 +78,13 @@ clean:
 	@touch $@
 
 .venv/.bench: .venv/.test
+	@touch $@
+
+.venv/.peers: .venv/.test pyproject.toml benchmarks/peers.py
+	$(PYTHON) -m venv .venv/peers
+	$(PYTHON_IN_VENV) -m benchmarks.peers > .venv/peers/requirements.txt
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check -r .venv/peers/requirements.txt
+	$(PYTHON_IN_VENV) -m benchmarks.peers peers-celery > .venv/peers/celery.txt
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/peers/celery --no-deps \
+		-r .venv/peers/celery.txt
 	@touch $@

@@ -1,5 +1,5 @@
-"""Benchmarks: pgqueue beside the fastest queues of its field, on one machine, in one run, equally durable.
+"""Benchmarks: pgqueue beside the queues of its field, on one machine, in one run.
 
-`python -m benchmarks throughput` measures one thing, `python -m benchmarks all --write docs/performance.md`
-all of them. README.md in this folder says what is measured and how.
+`python -m benchmarks throughput` measures one thing, `python -m benchmarks all --json > FILE` all of them, and
+`python -m benchmarks page FILE…` makes docs/performance.md of such files. README.md in this folder says what is measured and how.
 """

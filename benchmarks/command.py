@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from benchmarks import page
+from benchmarks import report
 from benchmarks.api import run as api
 from benchmarks.figures import Row
 from benchmarks.fleet import run as fleet
-from benchmarks.kinds import KINDS, Kind
+from benchmarks.kinds import GROUPS, KINDS, Kind
+from benchmarks.machine import commit, machine, run_id
 from benchmarks.options import Options
 from benchmarks.rounds import available, measure
 from benchmarks.server import running_server
 from benchmarks.size import run as size
-from benchmarks.systems import NAMES
+from benchmarks.systems import NAMES, System
+from benchmarks.systems.before import checked_out
 from benchmarks.tables import terminal
 
-CHOICES = (*KINDS, "all", "size", "api", "fleet")  # the last three have tables of their own, and are not among all
+CHOICES = (*KINDS, *GROUPS, "all", "size", "api", "fleet")  # the last three have tables of their own, and are not among all
 
 
 def _known(choice: str) -> str:
@@ -31,6 +35,12 @@ def _known(choice: str) -> str:
         if name not in CHOICES:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(CHOICES)}")
     return choice
+
+
+def _commit(reference: str | None) -> str | None:
+    if reference is not None and commit(reference) is None:
+        raise typer.BadParameter(f"{reference!r} is no commit of this checkout; give a branch, a tag or a hash")
+    return reference
 
 
 def benchmark(
@@ -42,15 +52,18 @@ def benchmark(
     seconds: Annotated[float | None, typer.Option(min=0.5, help="Seconds of steady work to measure.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Rounds; medians are reported.")] = 3,
     processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    batch: Annotated[int | None, typer.Option(min=1, help="Jobs in one claim, of `server`.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per system and line.")] = False,
     scale: Annotated[float, typer.Option(min=0.001, help="Of `size`: 1 is 10 million jobs in the history, 8 GB.")] = 0.05,
     picture: Annotated[Path | None, typer.Option(help="Draw the starts of the last exact row of `limits` as an SVG.")] = None,
-    write: Annotated[Path | None, typer.Option(help="Write a Markdown report to this file.")] = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="REF", help="A commit: measured in turns, as `before`.", callback=_commit)
+    ] = None,
 ) -> None:
     """Measure pgqueue and its neighbours on one PostgreSQL server."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes, picture=picture)
-    names = choice.split(",")
+    options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes, batch=batch, picture=picture)
+    names = [name for word in choice.split(",") for name in GROUPS.get(word, (word,))]
     if "size" in names:
         with running_server() as server:
             size.measure(server, scale, as_json=as_json)
@@ -67,15 +80,27 @@ def benchmark(
     if not measured:
         raise typer.Exit(1)
     rows: list[Row] = []
-    with running_server() as server:
+    run = run_id()
+    with running_server() as server, _with_base(measured, base) as systems_in_turn:
+        if as_json:
+            print(json.dumps(machine(server, run)), flush=True)
         for kind in kinds:
-            found = measure(kind, measured, server, options)
+            found = [{**row, "run": run} for row in measure(kind, systems_in_turn, server, options)]
             rows += found
             _print(kind, found, as_json=as_json)
-        if write is not None:
-            page.write(write, rows, server.settings(), options.repeat)
     if not rows or any("error" in row for row in rows):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _with_base(systems: list[System], reference: str | None) -> Iterator[list[System]]:
+    """The systems, and right after pgqueue the version that it is compared with."""
+    if reference is None:
+        yield systems
+        return
+    with checked_out(reference) as before:
+        place = next((number for number, system in enumerate(systems, 1) if system.name == "pgqueue"), 0)
+        yield [*systems[:place], before, *systems[place:]]
 
 
 def _print(kind: Kind, rows: list[Row], *, as_json: bool) -> None:
@@ -90,5 +115,10 @@ def _print(kind: Kind, rows: list[Row], *, as_json: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    typer.run(benchmark)
+    """Run the command line: a benchmark, or what is made of the JSON of earlier ones."""
+    makes = {"page": report.page, "pictures": report.pictures}.get(sys.argv[1] if len(sys.argv) > 1 else "")
+    if makes is None:
+        typer.run(benchmark)
+    else:
+        del sys.argv[1]
+        typer.run(makes)

@@ -36,13 +36,14 @@ def latency_figures(seconds: Sequence[float]) -> Figures:
 
 
 def summary(runs: Sequence[Figures]) -> Row:
-    """The median of every figure over all runs, and under "min" and "max" the extremes."""
+    """The median of every figure over all runs; under "min" and "max" the extremes, under "rounds" what each run measured."""
     names = list(dict.fromkeys(name for run in runs for name in run))
     values = {name: [run[name] for run in runs if name in run] for name in names}
     return {
         **{name: _rounded(median(found)) for name, found in values.items()},
         "min": {name: _rounded(min(found)) for name, found in values.items()},
         "max": {name: _rounded(max(found)) for name, found in values.items()},
+        "rounds": {name: [_rounded(value) for value in found] for name, found in values.items()},
     }
 
 

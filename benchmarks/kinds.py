@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from benchmarks.columns import COSTS, CRASH, KILL, LIMITS, PERCENTILES, PINNED, RATE, SERVER, SHARES, Column
 from benchmarks.figures import Figures
 from benchmarks.measurements import (
     backlog,
@@ -15,56 +16,18 @@ from benchmarks.measurements import (
     memory,
     observers,
     pinned,
+    promises,
+    recovery,
     releases,
     schedules,
+    server,
+    shares,
     throughput,
     together,
     workflows,
 )
 from benchmarks.options import Handler, Options
 from benchmarks.run import Run
-
-
-@dataclass(frozen=True)
-class Column:
-    """One figure of a table."""
-
-    key: str
-    title: str
-    digits: int = 0
-
-
-RATE = Column("jobs_per_second", "jobs/s")
-COSTS = (
-    Column("commits_per_job", "commits/job", 4),
-    Column("wal_bytes_per_job", "WAL bytes/job"),
-    Column("peak_rss_mib", "worker MiB", 1),
-)
-PERCENTILES = (
-    Column("p50_ms", "p50 ms", 2),
-    Column("p95_ms", "p95 ms", 2),
-    Column("p99_ms", "p99 ms", 2),
-    Column("max_ms", "max ms", 1),
-)
-
-
-LIMITS = (
-    RATE,
-    Column("claim_p50_ms", "claim p50 ms", 2),
-    Column("claim_p99_ms", "claim p99 ms", 2),
-    Column("used", "rate used", 4),
-    Column("violations", "violations"),
-    Column("wal_bytes_per_job", "WAL bytes/job"),
-    Column("peak_rss_mib", "worker MiB", 1),
-)
-PINNED = (
-    RATE,
-    Column("first_third", "first third"),
-    Column("middle_third", "middle third"),
-    Column("last_third", "last third"),
-    Column("without_snapshot", "without snapshot"),
-    Column("kept", "kept", 2),
-)
 
 
 @dataclass(frozen=True)
@@ -171,6 +134,22 @@ KINDS = {
             PINNED,
         ),
         Kind(
+            "recovery-kill",
+            "Recovery of the jobs of a killed worker",
+            promises.KILL,
+            recovery.kill,
+            KILL,
+            lambda options: replace(options, repeat=1),
+        ),
+        Kind(
+            "recovery-crash",
+            "Recovery from a crash of the server",
+            promises.CRASH,
+            recovery.crash,
+            CRASH,
+            lambda options: replace(options, repeat=1),
+        ),
+        Kind(
             "limits",
             "Draining jobs with limits",
             "As many no-op jobs as plain ones (pgqueue), with limits far above the load: one key; 100 keys; 100 keys beside 4,900"
@@ -229,6 +208,25 @@ KINDS = {
             ),
         ),
         Kind(
+            "server",
+            "Where the server's time for one job goes",
+            "Microseconds of a backend's processor time for each job, without any client: a procedure claims (500 jobs, or"
+            " as many as the row says), reads what a worker would hand in, finishes and commits. Beside it the bare statements,"
+            " of plain jobs in the same tables, with the same indexes and columns: an UPDATE of rows locked with SKIP LOCKED, and"
+            " a DELETE by id and token with an INSERT into the history.",
+            server.measure,
+            SERVER,
+        ),
+        Kind(
+            "shares",
+            "Where the time of one job goes",
+            "Processor time for each job of a drain by one worker process, in microseconds: of the database's sessions, divided"
+            " by how long they were in claim and in finish; of the server's other processes; of the worker, divided by samples of"
+            " its stack.",
+            shares.measure,
+            SHARES,
+        ),
+        Kind(
             "observers",
             "Draining while somebody looks",
             "A drain of a million jobs, 5 s in turns with and without an observer that reads queue_stats, queues, task_stats,"
@@ -264,3 +262,6 @@ KINDS = {
         ),
     )
 }
+
+GROUPS = {"recovery": ("recovery-kill", "recovery-crash")}
+"""Names for several of them."""

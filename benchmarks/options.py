@@ -24,6 +24,9 @@ ENQUEUE_BATCH = 1_000
 REFILL_BACKLOG = 20_000
 """A producer beside a worker pauses when so many jobs wait: then both run at the same, lasting pace."""
 
+SERVER_BATCH = 500
+"""Jobs in one claim where the server alone is measured."""
+
 
 class Handler(StrEnum):
     """What kind of function the no-op job is."""
@@ -41,5 +44,7 @@ class Options:
     repeat: int = 3
     processes: int = 1
     handler: Handler = Handler.ASYNC
+    batch: int | None = None
+    """Jobs in one claim, where the server alone is measured."""
     picture: Path | None = None
     """Where the starts under a rate limit are drawn."""

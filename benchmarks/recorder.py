@@ -8,6 +8,7 @@ of the first job of a chain to the start of the second to `<pid>.release`.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import mmap
 import os
@@ -16,6 +17,11 @@ import time
 from pathlib import Path
 
 DIRECTORY_VARIABLE = "BENCHMARK_COUNTERS"
+JOURNAL_VARIABLE = "BENCHMARK_JOURNAL"
+"""A file in which every run of a job is noted. With it, a job is no no-op: see `Recorder.work`."""
+
+SECONDS_VARIABLE = "BENCHMARK_JOB_SECONDS"
+"""How long a job runs whose runs are noted."""
 
 
 class Recorder:
@@ -23,6 +29,10 @@ class Recorder:
 
     def __init__(self) -> None:
         self._ended: dict[int, float] = {}
+        self._journal = _journal()
+        self.keeps_journal = self._journal is not None
+        """Whether the handler is to call `work`, or where it may block `work_blocking`, instead of `note`."""
+        self._seconds = float(os.environ.get(SECONDS_VARIABLE, 0))
         self._open()
         os.register_at_fork(after_in_child=self._open)
 
@@ -55,6 +65,29 @@ class Recorder:
         """Record how long after that the second one started; it must run in the same process."""
         self._append("release", time.time() - self._ended.pop(number))
 
+    async def work(self, number: float) -> None:
+        """Note that the job of that number starts, take a while, note that it has ended. Negative numbers are no times."""
+        self._write("start", number)
+        await asyncio.sleep(self._seconds)
+        self._write("end", number)
+
+    def work_blocking(self, number: float) -> None:
+        """As `work`, in a thread or a process."""
+        self._write("start", number)
+        time.sleep(self._seconds)
+        self._write("end", number)
+
+    def _write(self, word: str, number: float) -> None:
+        """Add a line. All processes share the file: one write to the end of a file is never torn by another."""
+        if self._journal is not None:
+            os.write(self._journal, f"{word} {-number:.0f} {time.time():.6f}\n".encode())
+
     def _append(self, kind: str, seconds: float) -> None:
         with Path(os.environ[DIRECTORY_VARIABLE], f"{os.getpid()}.{kind}").open("ab") as file:
             file.write(struct.pack("<d", seconds))
+
+
+def _journal() -> int | None:
+    """The open file, which a forked child may go on using."""
+    path = os.environ.get(JOURNAL_VARIABLE)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if path else None

@@ -1,4 +1,7 @@
-"""Runs a benchmark: every system once a round, so that a machine that drifts drifts for all of them."""
+"""Runs a benchmark: every system once a round, so that a machine that drifts drifts for all of them.
+
+Every other round goes backwards: of two neighbours none is always the first.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def measure(kind: Kind, systems: Sequence[System], server: Server, options: Opti
         return []
     with Steps(kind.title, adjusted.repeat * len(taking_part)) as steps:
         for number in range(adjusted.repeat):
-            for system in taking_part:
+            for system in taking_part if number % 2 == 0 else taking_part[::-1]:
                 if system.name not in errors:
                     steps.start_run(f"{system.name}, round {number + 1} of {adjusted.repeat}")
                     try:

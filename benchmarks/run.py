@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Figures
@@ -19,8 +20,10 @@ from benchmarks.options import (
     Options,
 )
 from benchmarks.progress import Steps
-from benchmarks.server import Server, Usage
-from benchmarks.systems import Producer, System
+from benchmarks.redis_server import RedisServer
+from benchmarks.server import Server
+from benchmarks.store import Store, Usage
+from benchmarks.systems import IN_REDIS, Producer, System
 from benchmarks.worker import Sample, Worker
 
 WARM_UP_SHARE = 0.15
@@ -43,26 +46,41 @@ class Run:
     options: Options
     steps: Steps
 
+    @cached_property
+    def store(self) -> Store:
+        """Where the system keeps its jobs: the PostgreSQL server of all, or a Redis server of its own."""
+        return RedisServer() if self.system.name in IN_REDIS else self.server
+
+    def url(self, database: str) -> str:
+        """What the system connects to."""
+        return self.store.url(database)
+
+    def jobs(self, default: int) -> int:
+        """How many jobs to prepare: what the command line or the benchmark says, and no more than the system can do."""
+        wanted = self.options.jobs or default
+        most = self.system.most_jobs
+        return wanted if most is None else min(wanted, most)
+
     @asynccontextmanager
     async def database(self) -> AsyncIterator[str]:
         """A fresh database with the system's schema; yields its name."""
-        with self.server.fresh_database(self.system.name) as name:
-            await self.system.install(self.server.url(name))
+        with self.store.fresh_database(self.system.name) as name:
+            await self.system.install(self.url(name))
             yield name
 
     def worker(self, database: str) -> Worker:
         """The worker processes, started when the context is entered."""
         options = self.options
-        return Worker(self.system.commands(self.server.url(database), options.processes, options.handler))
+        return Worker(self.system.commands(self.url(database), options.processes, options.handler))
 
     async def preload(self, database: str, jobs: int) -> None:
         """Fill the queue and let the server digest it."""
         self.steps.phase("preloading", jobs)
-        async with self.system.producer(self.server.url(database)) as producer:
+        async with self.system.producer(self.url(database)) as producer:
             for start in range(0, jobs, PRELOAD_BATCH):
                 await producer.enqueue_many(min(PRELOAD_BATCH, jobs - start))
                 self.steps.reach(start + PRELOAD_BATCH)
-        self.server.settle(database)
+        self.store.settle(database)
 
     async def watch(self, worker: Worker, seconds: float, jobs: int | None = None) -> list[Sample]:
         """Samples of steady work after the warm-up.
@@ -84,9 +102,7 @@ class Run:
 
     def finished(self, database: str, enqueued: int) -> int:
         """How many jobs the database itself calls finished."""
-        with self.server.connect(database) as connection:
-            row = connection.execute(self.system.unfinished_query.encode()).fetchone()
-        return enqueued - (int(row[0]) if row else 0)
+        return enqueued - self.store.count(database, self.system.unfinished_query)
 
     def check(self, samples: list[Sample], finished: int) -> None:
         """Raise if handlers ran far ahead of recorded ends: the count would not be one of finished jobs.
@@ -103,8 +119,11 @@ def _complete(samples: list[Sample], seconds: float, jobs: int | None) -> bool:
     return enough or (jobs is not None and samples[-1].done >= jobs * DRAINED_SHARE)
 
 
-def cost(usage: Usage, finished: int) -> Figures:
-    """Commits and WAL of a whole run, from the start of its worker to its end, for each finished job."""
+def cost(before: Usage | None, after: Usage | None, finished: int) -> Figures:
+    """Commits and WAL of a whole run, from the start of its worker to its end, for each finished job; of PostgreSQL alone."""
+    if before is None or after is None:
+        return {}
+    usage = after.since(before)
     return {
         "commits_per_job": usage.commits / finished,
         "wal_bytes_per_job": usage.wal_bytes / finished,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from benchmarks.errors import BenchmarkError
+from benchmarks.store import Usage
+
 URL_VARIABLE = "BENCHMARK_DATABASE_URL"
 POSTGRES_VERSION = 18
 SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "8GB", "max_connections": "500"}
@@ -23,29 +27,24 @@ REPORTED_SETTINGS = (*SETTINGS, "fsync", "synchronous_commit", "full_page_writes
 
 
 @dataclass(frozen=True)
-class Usage:
-    """What the server has done so far for one database (commits) and altogether (bytes of WAL)."""
-
-    commits: int
-    wal_bytes: int
-
-    def since(self, earlier: Usage) -> Usage:
-        """The work between two readings."""
-        return Usage(self.commits - earlier.commits, self.wal_bytes - earlier.wal_bytes)
-
-
-@dataclass(frozen=True)
 class Server:
     """A running server, known by the URL of a database whose user may create databases."""
 
     admin_url: str
     restart: Callable[[], None] | None = None
+    crash: Callable[[], None] | None = None
 
     def restarted(self) -> bool:
         """Restart it, so that its memory is empty; False for a server that is not ours."""
         if self.restart is not None:
             self.restart()
         return self.restart is not None
+
+    def crashed(self, database: str) -> None:
+        """End it without a word to anybody, as `pg_ctl restart -m immediate` does, and return when it answers again."""
+        if self.crash is None:
+            raise BenchmarkError(f"a server named by {URL_VARIABLE} is not ours to crash: leave the variable out")
+        self.crash()
 
     def url(self, database: str) -> str:
         """The URL of another database of this server."""
@@ -90,6 +89,12 @@ class Server:
             )
         return Usage(commits, wal_bytes)
 
+    def count(self, database: str, query: str) -> int:
+        """The number in the first row of a query."""
+        with self.connect(database) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return int(row[0]) if row else 0
+
     def wal_bytes(self) -> int:
         """WAL so far, of all databases."""
         with self.connect() as connection:
@@ -114,6 +119,17 @@ def _sessions(connection: psycopg.Connection, database: str) -> int:
     return _one_row(connection, query, database)[0]
 
 
+def _end_at_once(directory: Path) -> None:
+    """An immediate shutdown: backends end without their clients being told, and the next start recovers from the WAL."""
+    pid = int((directory / "postmaster.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGQUIT)
+    deadline = time.monotonic() + 30
+    while (directory / "postmaster.pid").exists():
+        if time.monotonic() > deadline:
+            raise BenchmarkError("PostgreSQL did not end within 30 s")
+        time.sleep(0.01)
+
+
 @contextmanager
 def running_server() -> Iterator[Server]:
     """The server to measure on: the configured one, or a private one on a Unix socket, deleted at the end."""
@@ -134,8 +150,12 @@ def running_server() -> Iterator[Server]:
             embedded.stop(directory)
             assert embedded.start(directory, POSTGRES_VERSION) == url
 
+        def crash() -> None:
+            _end_at_once(directory)
+            restart()
+
         restart()
-        yield Server(url, restart)
+        yield Server(url, restart, crash)
     finally:
         embedded.stop(directory)
         shutil.rmtree(directory, ignore_errors=True)

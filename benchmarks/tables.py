@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from benchmarks.columns import Column
 from benchmarks.figures import Row
-from benchmarks.kinds import Column, Kind
+from benchmarks.kinds import Kind
 
 REFERENCE = "pgqueue"
 
@@ -38,20 +39,25 @@ def terminal(kind: Kind, rows: Sequence[Row]) -> Table:
 
 
 def _format(row: Row, column: Column) -> str:
-    value = row.get(column.key)
-    return f"{value:,.{column.digits}f}" if isinstance(value, int | float) else "-"
+    return _number(row.get(column.key), column) or column.absent
+
+
+def _number(value: object, column: Column) -> str | None:
+    return f"{value:,.{column.digits}f}" if isinstance(value, int | float) else None
 
 
 def _range(row: Row, column: Column) -> str:
     low, high = row.get("min"), row.get("max")
     if not isinstance(low, dict) or not isinstance(high, dict):
         return "-"
-    return f"{_format(low, column)} to {_format(high, column)}"
+    ends = [_number(end.get(column.key), column) for end in (low, high)]
+    return f"{ends[0]} to {ends[1]}" if all(ends) else "-"
 
 
 def _ratio(row: Row, rows: Sequence[Row], column: Column) -> str:
     """How many times pgqueue's figure this one is."""
-    reference = next((other.get(column.key) for other in rows if other["system"] == REFERENCE), None)
+    same_run = (other for other in rows if other.get("run") == row.get("run"))
+    reference = next((other.get(column.key) for other in same_run if other["system"] == REFERENCE), None)
     value = row.get(column.key)
     if not isinstance(value, int | float) or not isinstance(reference, int | float) or not reference:
         return "-"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,9 @@ import struct
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +75,26 @@ class Worker:
         finally:
             shutil.rmtree(self._directory, ignore_errors=True)
 
+    def kill(self) -> None:
+        """Kill every process and all that it has started, as if the machine had gone: nothing is given back."""
+        pids = [process.pid for process in self._processes if process.poll() is None]
+        for pid in pids:  # first all stand still: whoever sees a child die could start another
+            os.kill(pid, signal.SIGSTOP)
+        for pid in [*pids, *_descendants(pids)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for process in self._processes:
+            process.wait()
+        self._processes.clear()
+
+    def pids(self) -> list[int]:
+        """The processes that were started here, without their children."""
+        return [process.pid for process in self._processes]
+
+    def ended(self) -> bool:
+        """Whether a process has ended by itself."""
+        return any(process.poll() is not None for process in self._processes)
+
     def stop(self) -> None:
         """Ask every process to end, wait, and kill what has not ended by then."""
         for process in self._processes:
@@ -101,6 +124,18 @@ class Worker:
             if len(content) == 8:
                 counts[int(path.stem)] = struct.unpack("<Q", content)[0]
         return counts
+
+    def busy_pids(self) -> list[int]:
+        """The processes that have run jobs."""
+        return [pid for pid, count in self._counts().items() if count]
+
+    def samples(self) -> dict[str, int]:
+        """How many samples fell on which step, in all processes; none unless they were asked for, see sampler.py."""
+        found: Counter[str] = Counter()
+        for path in self._directory.glob("*.samples"):
+            with suppress(ValueError):  # it is being written: the next reading has it
+                found.update(json.loads(path.read_text()))
+        return dict(found)
 
     def done(self) -> int:
         """Handlers started so far, in all processes."""
@@ -157,3 +192,15 @@ def _memory_mib(pid: int, field_name: str) -> float | None:
 def _parent(pid: int) -> int | None:
     value = _status(pid).get("PPid")
     return int(value) if value else None
+
+
+def _descendants(pids: Sequence[int]) -> list[int]:
+    """The children of these processes, and theirs, wherever they have moved to."""
+    everybody = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    parents = {pid: _parent(pid) for pid in everybody}
+    found: list[int] = []
+    wave = list(pids)
+    while wave:
+        wave = [pid for pid, parent in parents.items() if parent in wave]
+        found += wave
+    return found

@@ -18,7 +18,7 @@ WARM_UP_JOBS = 200
 async def measure(run: Run) -> Figures:
     """Single enqueues at a fixed pace; each job carries the time of the clock that all processes share."""
     seconds = run.options.seconds or SECONDS
-    async with run.database() as database, run.system.producer(run.server.url(database)) as producer:
+    async with run.database() as database, run.system.producer(run.url(database)) as producer:
         with run.worker(database) as worker:
             await _send(run, producer, "warming up", WARM_UP_JOBS, clock=lambda: 0.0)
             await worker.wait_for(WARM_UP_JOBS)

@@ -30,7 +30,16 @@ LIMITED = (
 )
 """pgqueue with limits: rows of the benchmarks `limits…`."""
 
-NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, "bare", "pgqueuer", "graphile")
+INSIDE = ("batches-100", "batches-10", "schedules-and-pauses")
+"""pgqueue with smaller claims, and in an install of which more is used: rows of the benchmark `server`."""
+
+IN_REDIS = ("celery", "dramatiq", "rq", "arq", "saq")
+"""Peers that keep their jobs in Redis, not in PostgreSQL."""
+
+PEERS = ("pgqueuer", "graphile", "procrastinate", "chancy", "pgboss", *IN_REDIS)
+"""Other systems."""
+
+NAMES = ("pgqueue", *CONNECTIONS, *SHAPES, *LIMITED, *INSIDE, "bare", *PEERS)
 
 
 class Producer(Protocol):
@@ -39,11 +48,17 @@ class Producer(Protocol):
     async def enqueue_many(self, count: int) -> None:
         """Enqueue by the system's own bulk call: one call, one commit."""
 
-    async def enqueue(self, sent_at: float) -> None:
-        """Enqueue one job by the system's own call for one; the job carries the time it was sent at."""
+    async def enqueue(self, sent_at: float) -> float | None:
+        """Enqueue one job by the system's own call for one; the job carries the time it was sent at.
+
+        Returns the seconds of the call where another process made it and took its time; else None.
+        """
 
     async def insert_row(self) -> None:
-        """Insert the row of one job by a plain INSERT on such a connection: the floor for `enqueue`."""
+        """Insert the row of one job by a plain INSERT on such a connection: the floor for `enqueue`.
+
+        Raises Unavailable for a system without SQL.
+        """
 
 
 class System(Protocol):
@@ -58,8 +73,11 @@ class System(Protocol):
     """The benchmarks it can take part in."""
     enqueue_batch: int | None
     """Jobs in one call where bulk enqueueing is measured; None: as many as for the others."""
+    most_jobs: int | None
+    """Jobs that it is given at most, about twenty seconds of its pace; None: as many as the benchmark says."""
     unfinished_query: str
-    """Counts the jobs that are not finished; run once after a measurement, to check what handlers counted."""
+    """Counts the jobs that are not finished, in the language of its store (of Redis: commands, one a line, whose answers are
+    added); run once after a measurement, to check what handlers counted."""
 
     def version(self) -> str:
         """The version under test; raises Unavailable where the system cannot run."""
@@ -105,10 +123,14 @@ def load(name: str) -> System:
     try:
         if name in CONNECTIONS:
             return cast(System, import_module("benchmarks.systems.connections").SYSTEMS[name])
+        if name in IN_REDIS:
+            return cast(System, import_module("benchmarks.systems.redis_peers").SYSTEMS[name])
         if name in SHAPES:
             return cast(System, import_module("benchmarks.systems.workflows").SYSTEMS[name])
         if name in LIMITED:
             return cast(System, import_module("benchmarks.systems.limits").SYSTEMS[name])
+        if name in INSIDE:
+            return cast(System, import_module("benchmarks.systems.inside").SYSTEMS[name])
         return cast(System, import_module(f"benchmarks.systems.{name}").SYSTEM)
     except ImportError as error:
         raise Unavailable(f"{name} cannot be imported: {error}") from error

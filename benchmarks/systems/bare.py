@@ -37,6 +37,7 @@ class _Bare(PgQueueSystem):
     name = "bare"
     concurrency = None
     enqueue_batch: int | None = None
+    most_jobs: int | None = None
     benchmarks = frozenset({"throughput", "together"})
 
     def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:

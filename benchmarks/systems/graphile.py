@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psycopg
 
-from benchmarks.errors import BenchmarkError, Unavailable
+from benchmarks.errors import BenchmarkError
+from benchmarks.node import FOLDER, install_packages, node
 from benchmarks.options import Handler
 from benchmarks.worker import Command
 
-FOLDER = Path(__file__).parent.parent
 SCRIPT = Path(__file__).with_name("graphile_worker.mjs")
 URL_VARIABLE = "BENCHMARK_GRAPHILE_URL"
 
@@ -61,21 +59,24 @@ class _Graphile:
     history = False
     concurrency = 24
     enqueue_batch: int | None = None
-    benchmarks = frozenset({"throughput", "together", "latency", "enqueue", "pinned", "memory"})
+    most_jobs: int | None = None
+    benchmarks = frozenset(
+        {"throughput", "processes", "together", "latency", "enqueue", "pinned", "memory", "recovery-kill", "recovery-crash"}
+    )
     unfinished_query = "SELECT count(*) FROM graphile_worker._private_jobs"
 
     def version(self) -> str:
-        _install_packages()
+        install_packages("graphile-worker")
         package = FOLDER / "node_modules" / "graphile-worker" / "package.json"
         return str(json.loads(package.read_text())["version"])
 
     async def install(self, url: str) -> None:
-        process = await asyncio.create_subprocess_exec(_node(), SCRIPT, "migrate", url)
+        process = await asyncio.create_subprocess_exec(node(), SCRIPT, "migrate", url)
         if await process.wait():
             raise BenchmarkError("Graphile Worker could not create its schema")
 
     def commands(self, url: str, processes: int, handler: Handler) -> Sequence[Command]:
-        return [Command([_node(), str(SCRIPT), "work", url])] * processes
+        return [Command([node(), str(SCRIPT), "work", url])] * processes
 
     @asynccontextmanager
     async def producer(self, url: str) -> AsyncIterator[_Producer]:
@@ -84,26 +85,6 @@ class _Graphile:
             if row is None:
                 raise BenchmarkError("Graphile Worker lost its task")
             yield _Producer(connection, row[0])
-
-
-def _node() -> str:
-    path = shutil.which("node")
-    if path is None:
-        raise Unavailable("Node.js is not installed")
-    return path
-
-
-def _install_packages() -> None:
-    """Fetch what package.json names, once, into a folder that git ignores."""
-    npm = shutil.which("npm")
-    if (FOLDER / "node_modules" / "graphile-worker").exists():
-        return
-    if npm is None:
-        raise Unavailable("npm is not installed")
-    options = ["--no-package-lock", "--no-audit", "--no-fund"]
-    result = subprocess.run([npm, "install", *options], cwd=FOLDER, capture_output=True, text=True)
-    if result.returncode:
-        raise Unavailable(f"npm install failed: {result.stderr[-500:]}")
 
 
 SYSTEM = _Graphile()

@@ -1,10 +1,7 @@
 // Graphile Worker for the benchmarks: `node graphile_worker.mjs migrate|work URL`.
-// Counts started handlers into <pid>.done and latencies into <pid>.latency, as benchmarks/recorder.py does.
-import { closeSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { Logger, run, runMigrations } from "graphile-worker";
+import { startCounter } from "./counter.mjs";
 
-const WRITE_MILLISECONDS = 20;
 const [verb, connectionString] = process.argv.slice(2);
 
 // Its log has a line per job; only warnings are kept, as for the other systems.
@@ -25,34 +22,11 @@ const preset = {
 };
 
 async function work() {
-  const prefix = join(process.env.BENCHMARK_COUNTERS, String(process.pid));
-  const counter = openSync(`${prefix}.done`, "w");
-  let latencies = null;
-  let done = 0n;
-  let written = -1n;
-
-  const write = () => {
-    if (done === written) return;
-    written = done;
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64LE(done);
-    writeSync(counter, bytes, 0, 8, 0);
-  };
-
-  const noop = async ({ sent_at: sentAt }) => {
-    done += 1n;
-    if (!sentAt) return;
-    const seconds = (performance.timeOrigin + performance.now()) / 1000 - sentAt;
-    latencies ??= openSync(`${prefix}.latency`, "a");
-    writeSync(latencies, new Uint8Array(new Float64Array([seconds]).buffer));
-  };
-
-  const timer = setInterval(write, WRITE_MILLISECONDS);
+  const counter = startCounter();
+  const noop = async ({ sent_at: sentAt }) => counter.note(sentAt);
   const runner = await run({ preset, taskList: { noop } });
   await runner.promise;
-  clearInterval(timer);
-  write();
-  closeSync(counter);
+  counter.stop();
 }
 
 if (verb === "migrate") await runMigrations({ preset });

@@ -45,6 +45,14 @@ def build(url: str | None, handler: Handler) -> tuple[PgQueue, Task[[float], Any
         recorder.begin_second(number)
         recorder.note(0.0)
 
+    if recorder.keeps_journal:
+
+        @app.task(name="noop")
+        async def work(sent_at: float) -> None:
+            await recorder.work(sent_at)
+
+        return app, work
+
     if handler is Handler.ASYNC:
 
         @app.task(name="noop")
@@ -98,6 +106,7 @@ class PgQueueSystem:
     history = True
     concurrency: int | None = CONCURRENCY
     enqueue_batch: int | None = None
+    most_jobs: int | None = None
     benchmarks = frozenset(
         {
             "throughput",
@@ -110,6 +119,8 @@ class PgQueueSystem:
             "schedules",
             "backlog",
             "memory",
+            "recovery-kill",
+            "recovery-crash",
             "observers",
             "dashboards",
             "workflows",
@@ -117,6 +128,8 @@ class PgQueueSystem:
             "limits",
             "limits-processes",
             "limits-pinned",
+            "server",
+            "shares",
         }
     )
     unfinished_query = "SELECT count(*) FROM pgqueue.job"

@@ -54,7 +54,21 @@ class _PgQueuer:
     history = True
     concurrency = None
     enqueue_batch: int | None = None
-    benchmarks = frozenset({"throughput", "sync", "together", "latency", "enqueue", "pinned", "memory"})
+    most_jobs: int | None = None
+    benchmarks = frozenset(
+        {
+            "throughput",
+            "processes",
+            "sync",
+            "together",
+            "latency",
+            "enqueue",
+            "pinned",
+            "memory",
+            "recovery-kill",
+            "recovery-crash",
+        }
+    )
     unfinished_query = "SELECT count(*) FROM pgqueuer"
 
     def version(self) -> str:
@@ -85,7 +99,13 @@ async def _work(url: str, handler: Handler) -> None:
     recorder = Recorder()
     connection = await asyncpg.connect(url)
     queue = PgQueuer(AsyncpgDriver(connection))
-    if handler is Handler.ASYNC:
+    if recorder.keeps_journal:
+
+        @queue.entrypoint("noop")
+        async def work(job: Job) -> None:
+            await recorder.work(float(job.payload or b"0"))
+
+    elif handler is Handler.ASYNC:
 
         @queue.entrypoint("noop")
         async def noop(job: Job) -> None:

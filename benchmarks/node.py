@@ -1,0 +1,41 @@
+"""What runs on Node.js: its program, and the packages that package.json names."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from benchmarks.errors import Unavailable
+
+FOLDER = Path(__file__).parent
+INSTALL_SECONDS = 300
+
+
+def node() -> str:
+    """The path of Node.js.
+
+    Raises:
+        Unavailable: it is not installed.
+    """
+    path = shutil.which("node")
+    if path is None:
+        raise Unavailable("Node.js is not installed")
+    return path
+
+
+def install_packages(needed: str) -> None:
+    """Fetch what package.json names into a folder that git ignores, unless the needed package is there.
+
+    Raises:
+        Unavailable: npm is missing, or cannot fetch them.
+    """
+    npm = shutil.which("npm")
+    if (FOLDER / "node_modules" / needed).exists():
+        return
+    if npm is None:
+        raise Unavailable("npm is not installed")
+    options = ["--no-package-lock", "--no-audit", "--no-fund"]
+    result = subprocess.run([npm, "install", *options], cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    if result.returncode:
+        raise Unavailable(f"npm install failed: {result.stderr[-500:]}")
