@@ -37,16 +37,31 @@ class Outcome(NamedTuple):
         job: the job that ran.
         state: succeeded, failed, cancelled, snoozed, waiting, rate_limited or unknown_task; committed when
             `ctx.transaction()` has finished the job.
-        json: the outcome as finish.sql takes it.
+        text: the outcome as finish.sql takes it; None: it has succeeded without a result, as most jobs do.
         elapsed: seconds in the handler.
         nodes: the nodes that it adds to its workflow, as JSON text; None for none.
     """
 
     job: JobContext
     state: str
-    json: str
+    text: str | None
     elapsed: float
     nodes: str | None = None
+
+    @property
+    def json(self) -> str:
+        """The outcome as finish.sql takes it."""
+        return _success(self.job, None, self.elapsed) if self.text is None else self.text
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the job has succeeded, and there is nothing else to store."""
+        return self.text is None and self.nodes is None
+
+    @property
+    def size(self) -> int:
+        """Characters of what is to be stored."""
+        return len(self.text or "") + len(self.nodes or "")
 
 
 def cancelled(job: JobContext, elapsed: float) -> Outcome:
@@ -221,7 +236,7 @@ def returned(job: JobContext, dump: Callable[[Any], str | None], result: Any, el
     """The outcome of a run that returned; `dump` makes JSON text of a result, see Task.dump_result."""
     match result:
         case None:
-            return _succeeded(job, None, elapsed)
+            return Outcome(job, "succeeded", None, elapsed)
         case Snooze(delay):
             return outcome(job, "snoozed", elapsed, delay=seconds(delay))
         case Cancel(reason):
@@ -237,13 +252,12 @@ def _with_result(job: JobContext, dump: Callable[[Any], str | None], result: Any
         text = dump(result)
     except (TypeError, ValueError) as error:  # no retry: the handler has done its work, and would do it twice
         return failure(job, error, elapsed, reason="system_error", final=True)
-    return _succeeded(job, text, elapsed)
+    return Outcome(job, "succeeded", None if text is None else _success(job, text, elapsed), elapsed)
 
 
-def _succeeded(job: JobContext, result: str | None, elapsed: float) -> Outcome:
+def _success(job: JobContext, result: str | None, elapsed: float) -> str:
     with_result = "" if result is None else f',"result":{result}'
-    text = f'{{"id":{job.id},"token":"{job.token}","state":"succeeded","elapsed":{elapsed:.6f}{with_result}}}'
-    return Outcome(job, "succeeded", text, elapsed)
+    return f'{{"id":{job.id},"token":"{job.token}","state":"succeeded","elapsed":{elapsed:.6f}{with_result}}}'
 
 
 def committed(job: JobContext, elapsed: float, *, result: Any = None, error: BaseException | None = None) -> Outcome:

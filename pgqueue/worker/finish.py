@@ -150,7 +150,7 @@ class Finisher:
         """How many outcomes to report at once. A batch has at most one outcome of a job, but two runs of it may have ended."""
         characters, jobs = 0, set[int]()
         for count, outcome in enumerate(self._waiting[:BATCH]):
-            characters += len(outcome.json) + len(outcome.nodes or "")
+            characters += outcome.size
             if count and (characters > BATCH_CHARACTERS or outcome.job.id in jobs):
                 return count
             jobs.add(outcome.job.id)
