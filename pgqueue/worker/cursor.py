@@ -15,7 +15,7 @@ PER_ROW = 0.00001
 FULL_EVERY = 1.0  # seconds
 FULL_SHARE = 20  # full claims take at most a twentieth of the time
 
-_QUEUE, _PRIORITY, _RUN_AT, _LIMITS = 1, 6, 7, 11  # positions of columns in a claimed row; see sql/functions/run/claim.sql
+_QUEUE, _PRIORITY, _RUN_AT, LIMITS = 1, 6, 7, 11  # positions of columns in a claimed row; see sql/functions/run/claim.sql
 
 
 class Cursor:
@@ -44,7 +44,7 @@ class Cursor:
             return
         lowest: dict[tuple[str, int], bytes] = {}
         for row in rows:
-            if row[_LIMITS] is not None:  # the job was in a lane, which has its own cursor
+            if row[LIMITS] is not None:  # the job was in a lane, which has its own cursor
                 continue
             key = (row[_QUEUE], row[_PRIORITY])
             if key not in lowest or microseconds(row[_RUN_AT]) < microseconds(lowest[key]):

@@ -75,6 +75,7 @@ class Slots:
         self._stopping = False
         self._is_limited_wanted = False
         self._telemetry = active()
+        self._expected = 0  # claimed jobs that are about to be added
         self._is_bare = False  # whether handlers are called as they are
         self.waiting: deque[JobContext] = deque()
         self.preparing: dict[int, JobContext] = {}
@@ -91,6 +92,10 @@ class Slots:
             await self._room_made.wait()
         return want, min(want, max(0, self._room.limited(len(self.preparing), len(self.running))))
 
+    def expect(self, count: int) -> None:
+        """Count jobs that were claimed and are about to be added; a negative number takes it back."""
+        self._expected += count
+
     def hold_few(self, is_large: bool) -> None:
         """Say whether the jobs of the last claim were too large together: then none are fetched ahead of the free slots."""
         self._room.is_large = is_large
@@ -101,7 +106,7 @@ class Slots:
         return not self._is_limited_wanted
 
     def _wanted(self) -> int:
-        want = self._room.wanted(len(self.waiting), len(self.preparing), len(self.running))
+        want = self._room.wanted(len(self.waiting) + self._expected, len(self.preparing), len(self.running))
         return 0 if self._stopping or self._is_full() else want
 
     def take_stuck(self) -> list[JobContext]:
