@@ -204,7 +204,7 @@ FUNCTIONS = {
         "end_workflows_singly",
         "boxes_by_depth", "alike_nodes", "node_depths", "edges_above", "edges_by",
         "add_nodes", "adopt", "adopt_into", "checked_callback", "check_nodes", "count_more", "dead_parents", "depend",
-        "edges_of", "end_nodes", "enqueue_callback", "finish_batch", "finish_nodes", "grow_workflow", "hold_parents",
+        "edges_of", "end_nodes", "enqueue_callback", "finish_at_once", "finish_batch", "finish_nodes", "finish_plain", "grow_workflow", "hold_parents",
         "hold_plain", "insert_nodes", "check_run_if", "refuse_contradiction",
         "insert_plain_nodes", "insert_nodes_singly", "is_cancelled",
         "is_node", "link_added", "link_nodes", "lock_workflows", "node_ended", "node_of", "node_ref", "prepare_nodes",
