@@ -18,14 +18,14 @@ from pgqueue.worker.claim import BACKSTOP, ROOM_AGAIN, USUAL, Claimer
 from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
-from tests.worker.jobs import THEN
+from tests.worker.jobs import THEN, sent
 
 WANT, LIMITED = 100, 10
 NEVER = 600.0
 
 
 def _rows(count: int) -> list[tuple[Any, ...]]:
-    return [(n, "default", "task", "{}", 1, 4, 0, THEN, THEN, None, None, None) for n in range(count)]
+    return [(n, "default", "task", "{}", 1, 4, 0, sent(THEN), sent(THEN), None, None, None) for n in range(count)]
 
 
 class RecordingAlarm(Alarm):
