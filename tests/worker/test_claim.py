@@ -241,7 +241,9 @@ async def test_the_next_claim_is_sent_before_jobs_are_made_of_the_rows_of_the_la
     alarm.lapse = False
     async with claiming(database, slots, alarm, added):
         await auntil(lambda: len(added.seen) >= 3, "the jobs")
-    assert added.seen[:3] == [(WANT, 2, 0), (WANT, 3, 0), (3, 3, 0)], "what was expected is counted until it is added, and no longer"
+    assert added.seen[:3] == [(WANT, 2, 0), (WANT, 3, 0), (3, 3, 0)], (
+        "what was expected is counted until it is added, and no longer"
+    )
 
 
 async def test_jobs_with_limits_are_added_at_once() -> None:
