@@ -19,8 +19,8 @@
 --   rate_limited  an external limit was hit: parks `key` for `delay` seconds, by default its limits that have a rate, and those
 --                 jobs wait where they are; the attempt does not count. A job without limits is snoozed.
 -- Every outcome may carry elapsed, the seconds its handler took.
--- ids, tokens, elapseds: parallel arrays of jobs that succeeded without a result, instead of an outcome for each: nearly all end so,
--- and it costs a third less.
+-- ids, tokens, elapseds: parallel arrays of jobs that succeeded without a result, instead of an outcome for each: nearly all end
+-- so, and it costs a third less.
 -- additions: [{"id", "nodes"}, ...]: what a job adds to its own workflow, see add_nodes; if it has succeeded, else they are
 -- dropped.
 --   What add_nodes refuses is raised here (PQ001, PQ004), and nothing is changed.
