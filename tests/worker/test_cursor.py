@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pgqueue.worker.cursor import FULL_EVERY, FULL_SHARE, PER_ROW, SLOW, Cursor
+from tests.worker.jobs import sent
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
 
@@ -14,7 +15,7 @@ def _rows(
     count: int, queue: str = "default", priority: int = 0, start: datetime = NOON, limits: list[str] | None = None
 ) -> list[tuple[Any, ...]]:
     times = [start + timedelta(seconds=n) for n in range(count)]
-    return [(n, queue, "task", {}, 1, 4, priority, times[n], start, None, None, limits) for n in range(count)]
+    return [(n, queue, "task", {}, 1, 4, priority, sent(times[n]), sent(start), None, None, limits) for n in range(count)]
 
 
 @pytest.fixture
