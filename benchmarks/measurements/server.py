@@ -33,6 +33,9 @@ TURN_JOBS = 2_000
 STEPS = ("claim", "commit", "build", "read", "finish", "commit")
 """As server.sql marks them. To build is the client's work, and not counted."""
 
+PLAIN_STEPS = ("claim", "finish", "server")
+"""Of which there is a ratio to the bare statements."""
+
 COUNTED = ("claim", "read", "finish", "commit")
 
 PLANS = (
@@ -115,7 +118,7 @@ def figures(ours: Costs, bare: Costs) -> Figures:
         found |= {f"{prefix}{step}_us": costs.each(step) for step in dict.fromkeys(STEPS)}
         found[f"{prefix}server_us"] = sum(costs.each(step) for step in COUNTED)
         found[f"{prefix}wal_bytes_per_job"] = costs.wal / costs.jobs
-    ratios = {f"{step}_to_bare": found[f"{step}_us"] / found[f"bare_{step}_us"] for step in ("claim", "finish", "server")}
+    ratios = {f"{step}_to_bare": found[f"{step}_us"] / found[f"bare_{step}_us"] for step in PLAIN_STEPS}
     return {**found, **ratios}
 
 
