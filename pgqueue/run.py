@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ._json import loads
+from .database.instants import moment
 from .errors import SoftTimeout
 from .inject import ContextMarker
 from .terms import Terms
@@ -50,6 +51,8 @@ class Run(ContextMarker):
     """
 
     __slots__ = (
+        "_created_at",
+        "_run_at",
         "_services",
         "_told_at",
         "args_json",
@@ -57,7 +60,6 @@ class Run(ContextMarker):
         "block",
         "cancelled",
         "clock_at",
-        "created_at",
         "deadline",
         "dropped",
         "fenced",
@@ -75,7 +77,6 @@ class Run(ContextMarker):
         "priority",
         "queue",
         "result_json",
-        "run_at",
         "said",
         "sink",
         "soft_timeout",
@@ -101,8 +102,8 @@ class Run(ContextMarker):
         attempt: int,
         max_attempts: int,
         priority: int,
-        run_at: datetime,
-        created_at: datetime,
+        run_at: datetime | bytes,
+        created_at: datetime | bytes,
         meta_json: str | None,
         node_json: str | None = None,
         limits: list[str] | None = None,
@@ -117,8 +118,8 @@ class Run(ContextMarker):
         self.attempt = attempt
         self.max_attempts = max_attempts
         self.priority = priority
-        self.run_at = run_at
-        self.created_at = created_at
+        self._run_at = run_at
+        self._created_at = created_at
         self.meta_json = meta_json
         self.started = self._told_at = 0.0
         self.is_in_block = self.is_finishing = self.is_finished = self.has_returned = False
@@ -135,6 +136,16 @@ class Run(ContextMarker):
         self.cancelled = self.dropped = self.fenced = self.timed_out = False
         self.said, self.sink = 0, None
         self._services = services
+
+    @property
+    def run_at(self) -> datetime:
+        """When the job was due, on the clock of the database."""
+        return moment(self._run_at) if isinstance(self._run_at, bytes) else self._run_at
+
+    @property
+    def created_at(self) -> datetime:
+        """When the job was enqueued, on the clock of the database."""
+        return moment(self._created_at) if isinstance(self._created_at, bytes) else self._created_at
 
     @property
     def args(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Claiming: fill the free slots, then sleep until something wakes the claimer."""
 
+import asyncio
 import logging
 import random
 import time
@@ -12,11 +13,11 @@ from .._coalesce import WINDOW
 from .._json import dumps
 from ..context import JobContext
 from ..database import Link
-from ..database.call import Call
+from ..database.call import Call, Rows
 from ..database.calls import run as run_calls
 from ..errors import Disconnected, WorkerLost
 from ..transaction.services import Services
-from .cursor import Cursor
+from .cursor import LIMITS, Cursor
 from .foreign import Foreign
 from .progress import Progress
 from .signals import Alarm
@@ -52,6 +53,7 @@ class Claimer:
         foreign: tasks that the worker does not have; by default it has all.
         progress: is told that the loop goes on.
         stretch: how many times as long as alone it may sleep; see `backstop`.
+        is_current: whether an id is still that of the worker.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Claimer:
         foreign: Foreign | None = None,
         progress: Progress | None = None,
         stretch: Callable[[], float] = lambda: 1.0,
+        is_current: Callable[[UUID], bool] = lambda id: True,
     ) -> None:
+        self._is_current = is_current
         self._link, self._worker_id, self._slots = link, worker_id, slots
         self._queues, self._weights, self._alarm = queues, weights, alarm
         self._on_lost, self._on_empty = on_lost, on_empty
@@ -153,15 +157,28 @@ class Claimer:
             self._took = took
         self._cursor.claimed(rows, took, full=resume_at is None)
         self._slots.hold_few(is_cut)
-        if worker_id == await self._worker_id():  # else the jobs are rescued from the lost id
-            text, services = str(token), self._services
-            jobs = [JobContext(text, *row, services) for row in rows]  # type: ignore[call-arg]
-            jobs, foreign = self._foreign.parted(jobs)
-            note_claim(jobs, took, str(worker_id))
-            self._add(jobs)
-            if foreign:
-                await self._repeat(run_calls.give_back(token, foreign))
+        if len(rows) == want and again_in is None and rows[0][LIMITS] is None and self._foreign.has_none_of(rows):
+            self._slots.expect(len(rows))
+            asyncio.get_running_loop().call_soon(self._take_expected, worker_id, token, rows, took)
+        elif foreign := self._take(worker_id, token, rows, took):
+            await self._repeat(run_calls.give_back(token, foreign))
         return len(rows), resume_at is None, again_in
+
+    def _take_expected(self, worker_id: UUID, token: UUID, rows: Rows, took: float) -> None:
+        """`_take` once the next claim was sent, so that the server has no pause while this process makes jobs of the rows."""
+        self._slots.expect(-len(rows))
+        self._take(worker_id, token, rows, took)
+
+    def _take(self, worker_id: UUID, token: UUID, rows: Rows, took: float) -> list[int]:
+        """Add the claimed jobs. Returns the ids of those to give back."""
+        if not self._is_current(worker_id):  # the jobs are rescued from the lost id
+            return []
+        text, services = str(token), self._services
+        jobs = [JobContext(text, *row, services) for row in rows]  # type: ignore[call-arg]
+        jobs, foreign = self._foreign.parted(jobs)
+        note_claim(jobs, took, str(worker_id))
+        self._add(jobs)
+        return foreign
 
     async def _repeat(self, call: Call[Any]) -> Any:
         """Repeat a call with the same token until it is answered; reconcile gives back jobs that a lost answer has claimed."""

@@ -9,9 +9,10 @@ import psycopg
 from .._text import LINE
 from .._trace import message_of
 from ..database import Link
+from ..database.call import Call
 from ..database.backoff import Backoff, first_line
 from ..database.calls import run as run_calls
-from ..database.calls.run import Verdict
+from ..database.calls.run import Plain, Verdict
 from ..database.link import Locked
 from ..errors import Disconnected, InvalidArgument, JobNotFound, PgQueueError, WrongState
 from .execute import Outcome, failure
@@ -46,6 +47,25 @@ def _is_about_data(error: Exception) -> bool:
     if isinstance(error, InvalidArgument | WrongState | JobNotFound):
         return True
     return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(("22", "23", "54", "P0"))
+
+
+def _call(outcomes: list[Outcome]) -> Call[list[Verdict]]:
+    """The call that reports these outcomes. Most have nothing to store but that they have succeeded, which three arrays say."""
+    plain = [outcome for outcome in outcomes if outcome.text is None and outcome.nodes is None]  # is_plain, without a call
+    others = outcomes if not plain else () if len(plain) == len(outcomes) else [o for o in outcomes if not o.is_plain]
+    added = [f'{{"id":{o.job.id},"nodes":{o.nodes}}}' for o in others if o.nodes is not None]
+    return run_calls.finish(
+        f"[{','.join([outcome.json for outcome in others])}]" if others else None,
+        f"[{','.join(added)}]" if added else None,
+        _arrays(plain) if plain else None,
+    )
+
+
+def _arrays(plain: list[Outcome]) -> Plain:
+    jobs = [outcome.job for outcome in plain]
+    ids, tokens = str([job.id for job in jobs]), ",".join([job.token for job in jobs])
+    elapseds = ("%.6f," * len(plain))[:-1] % tuple([outcome.elapsed for outcome in plain])
+    return Plain(f"{{{ids[1:-1]}}}", f"{{{tokens}}}", f"{{{elapseds}}}")
 
 
 def given_up(outcome: Outcome, error: Exception) -> Outcome:
@@ -102,10 +122,7 @@ class Deliverer:
         return [v._replace(verdict="unconfirmed") if v.verdict == "stale" and runs[v.job_id] in unsure else v for v in verdicts]
 
     async def _finish(self, outcomes: list[Outcome], deadline: float | None) -> list[Verdict]:
-        added = [f'{{"id":{o.job.id},"nodes":{o.nodes}}}' for o in outcomes if o.nodes is not None]
-        call = run_calls.finish(
-            f"[{','.join([outcome.json for outcome in outcomes])}]", f"[{','.join(added)}]" if added else None
-        )
+        call = _call(outcomes)
         with finishing(outcomes):
             return await self._link.run(replace(call, within=deadline), tell_locked=True)
 

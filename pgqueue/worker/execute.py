@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from .._json import dumps, loads_own
@@ -21,7 +22,7 @@ from ..registry import CHUNK, Registered
 from ..steps.waits import waits_of
 from ..workflow.own_workflow import MANY
 from .describe import Error, asked, describe
-from .isolate import Isolated
+from .isolate import Isolated, generator_exit
 
 log = logging.getLogger("pgqueue.worker")
 MOST_UNKNOWN = 1000  # names; producers may invent any number of them
@@ -37,16 +38,31 @@ class Outcome(NamedTuple):
         job: the job that ran.
         state: succeeded, failed, cancelled, snoozed, waiting, rate_limited or unknown_task; committed when
             `ctx.transaction()` has finished the job.
-        json: the outcome as finish.sql takes it.
+        text: the outcome as finish.sql takes it; None: it has succeeded without a result, as most jobs do.
         elapsed: seconds in the handler.
         nodes: the nodes that it adds to its workflow, as JSON text; None for none.
     """
 
     job: JobContext
     state: str
-    json: str
+    text: str | None
     elapsed: float
     nodes: str | None = None
+
+    @property
+    def json(self) -> str:
+        """The outcome as finish.sql takes it."""
+        return _success(self.job, None, self.elapsed) if self.text is None else self.text
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the job has succeeded, and there is nothing else to store."""
+        return self.text is None and self.nodes is None
+
+    @property
+    def size(self) -> int:
+        """Characters of what is to be stored."""
+        return len(self.text or "") + len(self.nodes or "")
 
 
 def cancelled(job: JobContext, elapsed: float) -> Outcome:
@@ -90,7 +106,11 @@ def outcome(job: JobContext, state: str, elapsed: float, **fields: Any) -> Outco
 
 
 async def execute(
-    job: JobContext, task: Registered[Any] | None, threads: ThreadPoolExecutor, surrounded: Surrounded | None = None
+    job: JobContext,
+    task: Registered[Any] | None,
+    threads: ThreadPoolExecutor,
+    surrounded: Surrounded | None = None,
+    begun: Isolated[Any] | None = None,
 ) -> Outcome:
     """Run the handler of a job: an async handler on this loop, any other in a thread.
 
@@ -99,6 +119,7 @@ async def execute(
         task: its task; None = unknown.
         threads: for handlers that are not async.
         surrounded: calls the handlers instead, with the middleware, lifespan values and processes of the app; see Surroundings.
+        begun: the rest of a handler that `begin` has started; None = none was.
 
     Returns:
         The outcome; an exception of the handler becomes an outcome too.
@@ -111,20 +132,17 @@ async def execute(
         return outcome(job, "unknown_task", 0.0)
     if job.timed_out:  # its deadline has passed before it could start
         return timed_out(job, 0.0)
-    job.started = started = time.perf_counter()
+    started = job.started if begun is not None else time.perf_counter()
+    job.started = started
     try:
-        if job.task == CHUNK and is_unknown(task._app, job.args_json):
-            return outcome(job, "unknown_task", 0.0)
-        if surrounded is not None:
-            result = await surrounded(job, task, threads)
-            if isinstance(result, Outcome) and not job.timed_out:
+        if begun is None:
+            if job.task == CHUNK and is_unknown(task._app, job.args_json):
+                return outcome(job, "unknown_task", 0.0)
+            result = await _called(job, task, threads, surrounded)
+            if isinstance(result, Outcome) and not job.timed_out:  # of a process
                 return result
-        elif not (parameters := task.parameters).is_async:
-            result = await in_thread(task.function, arguments_of(job, parameters), threads)
-        elif parameters.context_name is None:  # most jobs: no unnecessary calls here
-            result = await Isolated(task.function(**parameters.load(job.args_json)), job)
         else:
-            result = await Isolated(task.function(**arguments_of(job, parameters)), job)
+            result = await begun
         if job.is_finished:
             return committed(job, time.perf_counter() - started, result=result)
         if job.timed_out:
@@ -134,20 +152,69 @@ async def execute(
     except GeneratorExit:  # this coroutine is closed; a GeneratorExit of the handler is a RuntimeError here
         raise
     except BaseException as error:  # SystemExit and the like too: any exception of a handler is a failure of its job
-        if job.is_finished:
-            return committed(job, time.perf_counter() - started, error=error)
-        if isinstance(error, asyncio.CancelledError) and (job.dropped or job.cancelled):  # else the handler cancelled itself
-            raise
-        if job.timed_out:
-            return _late(job, error)
-        if isinstance(error, CancelRequested):
-            return cancelled(job, time.perf_counter() - started)
-        if isinstance(error, RateLimited):
-            return rate_limited(job, error, time.perf_counter() - started)
-        return raised(job, error, time.perf_counter() - started)
+        return _ended_by(job, error)
     finally:
         if job.own_workflow is not None:
             job.own_workflow._finish("when its handler ended")
+
+
+def _ended_by(job: JobContext, error: BaseException) -> Outcome:
+    """The outcome of a run whose handler raised this, or whose result cannot be read."""
+    elapsed = time.perf_counter() - job.started
+    if job.is_finished:
+        return committed(job, elapsed, error=error)
+    if isinstance(error, asyncio.CancelledError) and (job.dropped or job.cancelled):  # else the handler cancelled itself
+        raise error
+    if job.timed_out:
+        return _late(job, error)
+    if isinstance(error, CancelRequested):
+        return cancelled(job, elapsed)
+    if isinstance(error, RateLimited):
+        return rate_limited(job, error, elapsed)
+    return raised(job, error, elapsed)
+
+
+def is_simple(job: JobContext, task: Registered[Any]) -> bool:
+    """Whether `begin` can start a job, as nearly all jobs: the others are nodes, or have timeouts, or do not run on this loop."""
+    return job.terms is None and job.node is None and task.parameters.is_async and job.task != CHUNK
+
+
+def begin(job: JobContext, task: Registered[Any]) -> Outcome | Isolated[Any]:
+    """Start the handler of a simple job. Returns the outcome if it ends before its first await, as brief handlers do: then no
+    coroutine of ours was needed. Else the rest of it, for `execute`.
+    """
+    job.started = started = time.perf_counter()
+    try:
+        parameters = task.parameters
+        arguments = parameters.load(job.args_json)
+        if parameters.context_name is not None:
+            arguments[parameters.context_name] = job
+        coroutine, context = task.function(**arguments), copy_context()
+        try:
+            awaited = context.run(coroutine.send, None)
+        except StopIteration as stop:
+            result = stop.value
+        except GeneratorExit as error:
+            raise generator_exit() from error
+        else:
+            return Isolated(coroutine, job, (context, awaited))
+        elapsed = time.perf_counter() - started
+        if job.is_finished:
+            return committed(job, elapsed, result=result)
+        return Outcome(job, "succeeded", None, elapsed) if result is None else returned(job, task.dump_result, result, elapsed)
+    except BaseException as error:  # as in `execute`
+        return _ended_by(job, error)
+
+
+def _called(
+    job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor, surrounded: Surrounded | None
+) -> Awaitable[Any]:
+    if surrounded is not None:
+        return surrounded(job, task, threads)
+    arguments = arguments_of(job, task.parameters)
+    if task.parameters.is_async:
+        return Isolated(task.function(**arguments), job)
+    return in_thread(task.function, arguments, threads)
 
 
 def _late(job: JobContext, cause: BaseException | None = None) -> Outcome:
@@ -221,7 +288,7 @@ def returned(job: JobContext, dump: Callable[[Any], str | None], result: Any, el
     """The outcome of a run that returned; `dump` makes JSON text of a result, see Task.dump_result."""
     match result:
         case None:
-            return _succeeded(job, None, elapsed)
+            return Outcome(job, "succeeded", None, elapsed)
         case Snooze(delay):
             return outcome(job, "snoozed", elapsed, delay=seconds(delay))
         case Cancel(reason):
@@ -237,13 +304,12 @@ def _with_result(job: JobContext, dump: Callable[[Any], str | None], result: Any
         text = dump(result)
     except (TypeError, ValueError) as error:  # no retry: the handler has done its work, and would do it twice
         return failure(job, error, elapsed, reason="system_error", final=True)
-    return _succeeded(job, text, elapsed)
+    return Outcome(job, "succeeded", None if text is None else _success(job, text, elapsed), elapsed)
 
 
-def _succeeded(job: JobContext, result: str | None, elapsed: float) -> Outcome:
+def _success(job: JobContext, result: str | None, elapsed: float) -> str:
     with_result = "" if result is None else f',"result":{result}'
-    text = f'{{"id":{job.id},"token":"{job.token}","state":"succeeded","elapsed":{elapsed:.6f}{with_result}}}'
-    return Outcome(job, "succeeded", text, elapsed)
+    return f'{{"id":{job.id},"token":"{job.token}","state":"succeeded","elapsed":{elapsed:.6f}{with_result}}}'
 
 
 def committed(job: JobContext, elapsed: float, *, result: Any = None, error: BaseException | None = None) -> Outcome:

@@ -148,9 +148,13 @@ class Finisher:
 
     def _batch(self) -> int:
         """How many outcomes to report at once. A batch has at most one outcome of a job, but two runs of it may have ended."""
+        batch = self._waiting[:BATCH]
+        if all([outcome.text is None and outcome.nodes is None for outcome in batch]):  # is_plain, without a call
+            if len({outcome.job.id for outcome in batch}) == len(batch):
+                return BATCH
         characters, jobs = 0, set[int]()
-        for count, outcome in enumerate(self._waiting[:BATCH]):
-            characters += len(outcome.json) + len(outcome.nodes or "")
+        for count, outcome in enumerate(batch):
+            characters += outcome.size
             if count and (characters > BATCH_CHARACTERS or outcome.job.id in jobs):
                 return count
             jobs.add(outcome.job.id)
@@ -174,13 +178,12 @@ class Finisher:
         if busy:
             self._retry_later([outcome for outcome in outcomes if outcome.job.id in busy])
             outcomes = [outcome for outcome in outcomes if outcome.job.id not in busy]
-        if any(outcome.job.node is not None for outcome in outcomes):
+        jobs = [outcome.job for outcome in outcomes]  # lists: a generator costs each job a call of its own
+        if any([job.node is not None for job in jobs]):
             self._alarm.ring()  # other jobs may be ready now
-        if any(outcome.job.limits is not None for outcome in outcomes):
+        if any([job.limits is not None for job in jobs]):
             self._alarm.nudge()  # other jobs may start now
-        gone = {verdict.job_id for verdict in verdicts if verdict.verdict in ("stale", "unconfirmed")}
-        self.counts.update([outcome.state for outcome in outcomes if outcome.job.id not in gone])
-        self.counts.update([verdict.verdict for verdict in verdicts])
+        self._count(outcomes, verdicts)
         if self._waiters.is_asked():
             not_over = {verdict.job_id for verdict in verdicts if verdict.verdict not in ("dead_letter", "cancelled")}
             self._waiters.over([outcome.job.id for outcome in outcomes if outcome.job.id not in not_over])
@@ -192,6 +195,12 @@ class Finisher:
             self._alarm.ring()  # jobs that run again at once are ready already, the other jobs are promoted later
         if self.on_finished is not None:
             self.on_finished(outcomes, verdicts)
+
+    def _count(self, outcomes: list[Outcome], verdicts: list[Verdict]) -> None:
+        gone = {verdict.job_id for verdict in verdicts if verdict.verdict in ("stale", "unconfirmed")}
+        kept = [outcome for outcome in outcomes if outcome.job.id not in gone] if gone else outcomes
+        self.counts.update([outcome.state for outcome in kept])
+        self.counts.update([verdict.verdict for verdict in verdicts])
 
     def _tell(self, outcomes: list[Outcome], verdicts: list[Verdict]) -> None:
         """Log one line for each job, if wanted, and one for each that is lost."""

@@ -4,10 +4,12 @@ import logging
 from collections.abc import Collection, Iterable
 
 from ..context import JobContext
+from ..database.call import Rows
 from .meant import meant_task
 
 log = logging.getLogger("pgqueue.worker")
 MOST = 1000  # names; producers may invent any number of them. Jobs of more tasks are put off, see execute.
+_TASK = 2  # its position in a claimed row
 
 
 class Foreign:
@@ -31,6 +33,11 @@ class Foreign:
                 self.names = [*(self.names or ()), name]
                 meant = meant_task(name, self._tasks or ()) or ". Is the name correct, and is its module imported?"
                 log.warning("no task %r here; its jobs wait for a worker that has it%s", name, meant)
+
+    def has_none_of(self, rows: Rows) -> bool:
+        """Whether the worker has the tasks of all these rows of a claim."""
+        tasks = self._tasks
+        return tasks is None or all([row[_TASK] in tasks for row in rows])
 
     def parted(self, jobs: list[JobContext]) -> tuple[list[JobContext], list[int]]:
         """The jobs whose tasks the worker has, and the ids of those to give back."""

@@ -46,18 +46,18 @@ class _Group:
     def __post_init__(self) -> None:
         self.outcomes = [*self.outcomes]  # a copy: more outcomes may join, and the list belongs to the caller
         self.jobs = {outcome.job.id for outcome in self.outcomes}
-        self.characters = sum(map(_characters, self.outcomes))
+        self.characters = sum(outcome.size for outcome in self.outcomes)
 
     def has_room(self, outcome: Outcome) -> bool:
         """Whether the outcome fits into this group: one call has at most one outcome of a job."""
-        fits = self.characters + _characters(outcome) <= GROUP_CHARACTERS
+        fits = self.characters + outcome.size <= GROUP_CHARACTERS
         return fits and len(self.outcomes) < GROUP and outcome.job.id not in self.jobs
 
     def append(self, outcome: Outcome) -> None:
         """Add an outcome; the group has room for it."""
         self.outcomes.append(outcome)
         self.jobs.add(outcome.job.id)
-        self.characters += _characters(outcome)
+        self.characters += outcome.size
 
 
 class Held:
@@ -206,10 +206,6 @@ def _parts(batch: list[Outcome]) -> list[list[Outcome]]:
 def _workflow(outcome: Outcome) -> int | None:
     node = outcome.job.node
     return None if node is None else node.workflow
-
-
-def _characters(outcome: Outcome) -> int:
-    return len(outcome.json) + len(outcome.nodes or "")
 
 
 def _only_workflow(batch: list[Outcome]) -> int | None:

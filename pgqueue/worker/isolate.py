@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Coroutine, Generator
 from contextlib import suppress
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
 
 from ..run import Run
 
 T = TypeVar("T")
+_NOTHING = object()  # None is what asyncio.sleep(0) awaits
 
 
 def is_thrown_away() -> bool:
@@ -40,6 +41,11 @@ def _soft_timeout(run: Run, error: BaseException) -> BaseException:
     return soft or error
 
 
+def generator_exit() -> RuntimeError:
+    """In place of a GeneratorExit that a handler has raised: it would look like the end of our own coroutines."""
+    return RuntimeError("GeneratorExit was raised")
+
+
 class Isolated(Generic[T]):
     """Awaits a coroutine in a fresh copy of the current context: the context variables that it sets end with it.
 
@@ -48,30 +54,34 @@ class Isolated(Generic[T]):
     Args:
         coroutine: what is awaited.
         run: whose `soft_timeout` is raised in place of a cancellation; None = cancellations only.
+        begun: the context in which it was run to its first await, by this task, and what it awaits there; None = it was not.
     """
 
-    __slots__ = ("_coroutine", "_run")
+    __slots__ = ("_begun", "_coroutine", "_run")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T], run: Run | None = None) -> None:
-        self._coroutine, self._run = coroutine, run
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, T], run: Run | None = None, begun: tuple[Context, Any] | None = None
+    ) -> None:
+        self._coroutine, self._run, self._begun = coroutine, run, begun
 
     def __await__(self) -> Generator[Any, Any, T]:
-        run = copy_context().run
+        context, awaited = self._begun or (copy_context(), _NOTHING)
         step: Any = self._coroutine.send
         value: Any = None
         while True:
+            if awaited is not _NOTHING:
+                try:
+                    value = yield awaited
+                    step = self._coroutine.send
+                except BaseException as error:
+                    value = error if self._run is None or self._run.soft_timeout is None else _soft_timeout(self._run, error)
+                    step = self._coroutine.throw
             try:
-                awaited = run(step, value)
+                awaited = context.run(step, value)
             except StopIteration as stop:
                 result: T = stop.value
                 return result
             except GeneratorExit as error:
                 if isinstance(value, GeneratorExit):
                     raise
-                raise RuntimeError("GeneratorExit was raised") from error  # it would look like the end of our own coroutines
-            try:
-                value = yield awaited
-                step = self._coroutine.send
-            except BaseException as error:
-                value = error if self._run is None or self._run.soft_timeout is None else _soft_timeout(self._run, error)
-                step = self._coroutine.throw
+                raise generator_exit() from error

@@ -75,6 +75,10 @@ class Membership:
         await self._registered.wait()
         return self.id
 
+    def is_current(self, id: UUID) -> bool:
+        """Whether this id is registered, and not known to be lost."""
+        return id == self.id and self._registered.is_set()
+
     async def register(self) -> None:
         """Register under the current id."""
         options = self._options

@@ -212,6 +212,7 @@ class Parts:
             foreign=self.foreign,
             progress=self.vitals.progress,
             stretch=lambda: 1.0 if is_burst else stretched(self.alarm.peers, self.alarm.is_hearing),
+            is_current=self.membership.is_current,
         )
 
     def _build_upkeep(self) -> None:

@@ -15,7 +15,7 @@ from ..logs import current
 from ..registry import Registered
 from ..tracing.provider import active
 from .abandoned import Abandoned
-from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
+from .execute import Outcome, Surrounded, begin, cancelled, execute, failure, is_simple, undescribed
 from .isolate import Isolated, is_thrown_away, take_back_cancel
 from .pace import Pace
 from .room import Room
@@ -75,6 +75,8 @@ class Slots:
         self._stopping = False
         self._is_limited_wanted = False
         self._telemetry = active()
+        self._expected = 0  # claimed jobs that are about to be added
+        self._is_bare = False  # whether handlers are called as they are
         self.waiting: deque[JobContext] = deque()
         self.preparing: dict[int, JobContext] = {}
         self.running: dict[int, asyncio.Task[None]] = {}
@@ -90,6 +92,10 @@ class Slots:
             await self._room_made.wait()
         return want, min(want, max(0, self._room.limited(len(self.preparing), len(self.running))))
 
+    def expect(self, count: int) -> None:
+        """Count jobs that were claimed and are about to be added; a negative number takes it back."""
+        self._expected += count
+
     def hold_few(self, is_large: bool) -> None:
         """Say whether the jobs of the last claim were too large together: then none are fetched ahead of the free slots."""
         self._room.is_large = is_large
@@ -100,7 +106,7 @@ class Slots:
         return not self._is_limited_wanted
 
     def _wanted(self) -> int:
-        want = self._room.wanted(len(self.waiting), len(self.preparing), len(self.running))
+        want = self._room.wanted(len(self.waiting) + self._expected, len(self.preparing), len(self.running))
         return 0 if self._stopping or self._is_full() else want
 
     def take_stuck(self) -> list[JobContext]:
@@ -117,6 +123,7 @@ class Slots:
         """Take claimed jobs; after `stop` they are not taken, and are given back."""
         if not self._stopping:
             self._telemetry = active()
+            self._is_bare = self._surrounded is None and self._telemetry is None
             if jobs and jobs[0].limits is not None:  # jobs with limits come first
                 jobs = self._put_limited_first(jobs)
             self.waiting.extend(jobs)
@@ -236,16 +243,23 @@ class Slots:
             job = self.waiting.popleft()
             if job.limits is not None:
                 self._room.limited_waiting -= 1
-            self._look_for_room()  # the handler may run for long: who waits for room must not wait for its end
-            self._wake()
-            await self._run(job, this)
+                self._room.limited_running += 1
+            self.running[job.id] = this
+            self._jobs[this] = job
+            current.job.set(job)  # until the next job, because taking it back costs as much as setting it
+            self._room.last_start = now = time.perf_counter()
+            task = self._tasks.get(job.task)
+            if task is None or not self._is_bare or not is_simple(job, task):
+                await self._run(job, task, this)
+            elif (rest := self._begin(job, task)) is not None:
+                await self._run(job, task, this, rest)
             if this.cancelling():
                 await take_back_cancel(this)
-            if not self.waiting:  # else the next slot will look
+            if now - since > SLICE:
                 self._look_for_room()
-            if time.perf_counter() - since > SLICE:
                 await asyncio.sleep(0)
                 since = time.perf_counter()
+        self._look_for_room()
 
     def _look_for_room(self) -> None:
         if len(self.waiting) <= self._pace.low:
@@ -253,13 +267,28 @@ class Slots:
         if self._is_limited_wanted and self.has_limited_room():
             self._alarm.nudge()
 
-    async def _run(self, job: JobContext, this: asyncio.Task[None]) -> None:
-        self.running[job.id] = this
-        self._room.limited_running += job.limits is not None
-        self._jobs[this] = job
-        current.job.set(job)  # until the next job, because taking it back costs as much as setting it
-        self._room.last_start = now = time.perf_counter()
-        if (task := self._tasks.get(job.task)) and job.terms is not None and task.executor != "process":
+    def _begin(self, job: JobContext, task: Registered[Any]) -> Isolated[Any] | None:
+        """Start a job; None if it has ended without an await, so that nothing else has run meanwhile."""
+        try:
+            begun = begin(job, task)
+        except BaseException:
+            begun = undescribed(job)
+        if isinstance(begun, Isolated):
+            return begun
+        del self.running[job.id]
+        if job.limits is not None:
+            self._room.limited_running -= 1
+        self._pace.ended(begun.elapsed, job.limits is not None)
+        self._hand_in(begun)
+        return None
+
+    async def _run(
+        self, job: JobContext, task: Registered[Any] | None, this: asyncio.Task[None], begun: Isolated[Any] | None = None
+    ) -> None:
+        self._look_for_room()  # the handler may run for long: who waits for room must not wait for its end
+        self._wake()
+        now = self._room.last_start
+        if task and job.terms is not None and task.executor != "process":
             job.clock_at = now  # `Processes` starts the clock of handlers in processes
             if job.terms.first < self.timeouts.shortest or job.deadline is not None:
                 self.timeouts.start(job, now)
@@ -267,7 +296,7 @@ class Slots:
             if task is not None and is_traced(job, self._telemetry):
                 outcome = await Isolated(execute_traced(job, task, self.threads, self._surrounded, self._telemetry))
             else:
-                outcome = await execute(job, task, self.threads, self._surrounded)
+                outcome = await execute(job, task, self.threads, self._surrounded, begun)
         except asyncio.CancelledError:
             if job.cancelled and not job.fenced:
                 self._end(job, this, cancelled(job, time.perf_counter() - job.started))

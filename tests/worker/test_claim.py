@@ -3,12 +3,13 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
 
+from pgqueue import JobContext
 from pgqueue.database import Link
 from pgqueue.database.call import Call
 from pgqueue.database.calls.run import Claimed
@@ -56,13 +57,21 @@ class Database:
 
 
 class RoomySlots:
-    """Slots that always have the same room."""
+    """Slots that always have the same room.
+
+    Attributes:
+        expected: jobs that are about to be added.
+    """
 
     def __init__(self, limited: int, has_limited_room: bool) -> None:
         self.limited, self.is_roomy = limited, has_limited_room
+        self.expected = 0
 
     def hold_few(self, is_large: bool) -> None:
         pass
+
+    def expect(self, count: int) -> None:
+        self.expected += count
 
     async def room(self) -> tuple[int, int]:
         return WANT, self.limited
@@ -72,7 +81,13 @@ class RoomySlots:
 
 
 @asynccontextmanager
-async def claiming(database: Database, slots: RoomySlots, alarm: Alarm) -> AsyncIterator[None]:
+async def claiming(
+    database: Database,
+    slots: RoomySlots,
+    alarm: Alarm,
+    add: Callable[[list[JobContext]], None] = lambda jobs: None,
+    is_current: Callable[[uuid.UUID], bool] = lambda id: True,
+) -> AsyncIterator[None]:
     id = uuid.uuid4()
 
     async def worker_id() -> uuid.UUID:
@@ -81,7 +96,16 @@ async def claiming(database: Database, slots: RoomySlots, alarm: Alarm) -> Async
     async def nothing(*args: Any) -> None: ...
 
     claimer = Claimer(
-        cast(Link, database), worker_id, cast(Slots, slots), ["default"], None, alarm, nothing, nothing, add=lambda jobs: None
+        cast(Link, database),
+        worker_id,
+        cast(Slots, slots),
+        ["default"],
+        None,
+        alarm,
+        nothing,
+        nothing,
+        add=add,
+        is_current=is_current,
     )
     run = asyncio.create_task(claimer.run())
     yield
@@ -197,3 +221,41 @@ async def test_a_wake_up_that_comes_during_a_full_claim_is_followed_by_its_looks
         alarm.ring()
         await auntil(lambda: alarm.timeouts, "the end of the second claim")
     assert alarm.timeouts[0] == pytest.approx(claim.TRAILING[0])
+
+
+class Added:
+    """Keeps the jobs that a claimer adds, and how many claims were sent by then, and were expected."""
+
+    def __init__(self, database: Database, slots: RoomySlots) -> None:
+        self._database, self._slots = database, slots
+        self.seen: list[tuple[int, int, int]] = []
+
+    def __call__(self, jobs: list[JobContext]) -> None:
+        self.seen.append((len(jobs), len(self._database.asked), self._slots.expected))
+
+
+async def test_the_next_claim_is_sent_before_jobs_are_made_of_the_rows_of_the_last() -> None:
+    database, slots = Database((WANT, None), (WANT, None), (3, None)), RoomySlots(0, False)
+    added = Added(database, slots)
+    alarm = RecordingAlarm()
+    alarm.lapse = False
+    async with claiming(database, slots, alarm, added):
+        await auntil(lambda: len(added.seen) == 3, "the jobs")
+    assert added.seen == [(WANT, 2, 0), (WANT, 3, 0), (3, 3, 0)], "what was expected is counted until it is added, and no longer"
+
+
+async def test_jobs_with_limits_are_added_at_once() -> None:
+    """They were counted as started, and the next claim counts the places that they have taken."""
+    database, slots = Database((WANT, 0.3)), RoomySlots(WANT, True)
+    added = Added(database, slots)
+    async with claiming(database, slots, RecordingAlarm(), added):
+        await auntil(lambda: added.seen, "the jobs")
+    assert added.seen[0] == (WANT, 1, 0)
+
+
+async def test_jobs_of_an_id_that_was_lost_meanwhile_are_not_added() -> None:
+    database, slots = Database((WANT, None), (3, None)), RoomySlots(0, False)
+    added = Added(database, slots)
+    async with claiming(database, slots, RecordingAlarm(), added, is_current=lambda id: False):
+        await auntil(lambda: len(database.asked) >= 3, "the claims")
+    assert (added.seen, slots.expected) == ([], 0)

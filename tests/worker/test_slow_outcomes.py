@@ -140,7 +140,7 @@ def test_what_is_held_for_a_workflow_is_handed_in_by_size(monkeypatch: pytest.Mo
     assert not group.has_room(large)
     assert group.has_room(outcome(node_job(2, 1), "succeeded", 0.0))
     group.append(outcome(node_job(2, 1), "succeeded", 0.0))
-    assert group.characters == sum(len(one.json) for one in group.outcomes)
+    assert group.characters == sum(one.size for one in group.outcomes)
 
 
 @pytest.mark.parametrize("too_slow", [True, False])

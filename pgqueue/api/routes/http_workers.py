@@ -12,6 +12,7 @@ from starlette.responses import Response
 from ...database.call import Rows
 from ...database.calls import manage as manage_calls
 from ...database.calls import workers as worker_calls
+from ...database.instants import moment
 from ...errors import WorkerLost
 from .. import exact
 from ..bodies.filters import id_of
@@ -165,8 +166,8 @@ def _jobs(rows: Rows) -> list[dict[str, Any]]:
             "attempt": attempt,
             "max_attempts": most,
             "priority": priority,
-            "run_at": run_at,
-            "created_at": created_at,
+            "run_at": moment(run_at),
+            "created_at": moment(created_at),
             "meta": _json_of(meta),
             "node": _json_of(node),
             "limits": limits,

@@ -4,12 +4,13 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from ..call import ALWAYS, Call, Rows, all_rows, first_column, one_value
+from ..instants import microseconds
 
 
 class Claimed(NamedTuple):
-    """The result of a claim: rows in the order of `JobContext`, jobs with limits first; and in how many seconds to look again at
-    jobs that wait for a limit (None: none wait; below 0: they can be claimed now). `is_cut`: there are more jobs, but the
-    arguments of all together would be too large for one claim.
+    """The result of a claim: rows in the order of `JobContext`, with times as in `instants`, jobs with limits first; and in how
+    many seconds to look again at jobs that wait for a limit (None: none wait; below 0: they can be claimed now). `is_cut`: there
+    are more jobs, but the arguments of all together would be too large for one claim.
     """
 
     rows: Rows
@@ -23,6 +24,14 @@ class Verdict(NamedTuple):
     job_id: int
     verdict: str
     run_at: Any
+
+
+class Plain(NamedTuple):
+    """Runs that have succeeded without a result: their jobs, tokens and seconds, each as the text of an array."""
+
+    ids: str
+    tokens: str
+    elapseds: str
 
 
 class Completed(NamedTuple):
@@ -47,13 +56,16 @@ class Promoted(NamedTuple):
 # here and not in the function, because it lasts until the end of the transaction, and other callers may do more in theirs.
 _COLUMNS: LiteralString = (
     "select c.id, c.queue, c.task, c.args::text, c.attempt, c.max_attempts, c.priority, "
-    "least(greatest(c.run_at, '0001-01-02Z'), '9999-12-30Z'), least(greatest(c.created_at, '0001-01-02Z'), '9999-12-30Z'), "
+    "timestamptz_send(c.run_at), timestamptz_send(c.created_at), "
     "c.meta::text, c.node::text, c.limits, c.terms::text from "
 )
 _CLAIM: LiteralString = _COLUMNS + "set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s) c"
 _CLAIM_BUT: LiteralString = (
     _COLUMNS + "set_config('synchronous_commit', 'off', true), {schema}.claim(%s, %s, %s, %s, %s, %s, %s, %s) c"
 )
+
+
+_FINISH_PLAIN: LiteralString = "select * from {schema}.finish(%s, %s, %s::bigint[], %s::uuid[], %s::real[])"
 
 
 def claim(
@@ -76,8 +88,8 @@ def claim(
 def _claimed(rows: Rows) -> Claimed:
     if rows and rows[-1][0] is None:
         said = rows.pop()
-        again_at, now = said[7:9]
-        return Claimed(rows, (again_at - now).total_seconds(), said[1] == "!large")
+        again_at, now = map(microseconds, said[7:9])
+        return Claimed(rows, (again_at - now) / 1e6, said[1] == "!large")
     return Claimed(rows, None)
 
 
@@ -91,10 +103,12 @@ def confirm(worker: UUID, outcomes: str) -> Call[dict[int, str]]:
     return Call("select job_id, verdict from {schema}.confirm(%s, %s)", (worker, outcomes), dict, repeat_within=ALWAYS)
 
 
-def finish(outcomes: str, additions: str | None = None) -> Call[list[Verdict]]:
-    """Report outcomes (a JSON array), and the nodes that their jobs add to workflows (another array). Returns the verdicts on
-    outcomes that did not simply end their job.
+def finish(outcomes: str | None, additions: str | None = None, plain: Plain | None = None) -> Call[list[Verdict]]:
+    """Report outcomes (a JSON array), the nodes that their jobs add to workflows (another array), and runs without a result.
+    Returns the verdicts on those that did not simply end their job.
     """
+    if plain is not None:
+        return Call(_FINISH_PLAIN, (outcomes, additions, *plain), _verdicts)
     if additions is None:
         return Call("select * from {schema}.finish(%s)", (outcomes,), _verdicts)
     return Call("select * from {schema}.finish(%s, %s)", (outcomes, additions), _verdicts)

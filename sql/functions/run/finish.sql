@@ -31,14 +31,22 @@
 --   stale                nothing was changed, the job is not this token's any more
 -- Raises PQ001, and changes nothing, when an outcome has no such state, or a delay that ends after the year 9999. Texts are cut:
 -- see append_error.
-create function finish(outcomes jsonb, additions jsonb default null)
-returns table (job_id bigint, verdict text, run_at timestamptz)
+create function finish(
+    outcomes jsonb default null, additions jsonb default null, ids bigint[] default null, tokens uuid[] default null,
+    elapseds real[] default null
+) returns table (job_id bigint, verdict text, run_at timestamptz)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
 declare
-    done record := finish_ended(outcomes);
+    done record;
 begin
+    if ids is not null then
+        outcomes := coalesce(outcomes, '[]') || (
+            select jsonb_agg(jsonb_build_object('id', id, 'token', token, 'state', 'succeeded', 'elapsed', elapsed))
+              from unnest(ids, tokens, elapseds) o(id, token, elapsed));
+    end if;
+    done := finish_ended(outcomes);
     if done.nodes is not null or cardinality(done.ended) < jsonb_array_length(outcomes) then
         return query select * from finish_batch(outcomes, additions, done.ended, done.nodes, done.states);
     end if;
