@@ -125,9 +125,15 @@ class Maintenance:
             log.warning("gave back %s jobs whose claim was not answered", len(given_back))
 
     async def _reconcile(self) -> list[int]:
-        """Give back what this worker does not know. Unless the look is whole, only of the claims since the last look."""
+        """Give back what this worker does not know.
+
+        While whole looks are slow, only of the claims since the last look, and only if one of them was not answered.
+        """
         grace = min(DEADLINE + 2, self._lease)
-        began, whole = 0.0, False
+        began, whole = time.monotonic(), False
+        if not self._reconciling.begin() and began - self._alarm.unanswered_at > 2 * (grace + self._lease):
+            self._reconciled_at = began
+            return []
 
         def call() -> Call[list[int]]:
             nonlocal began, whole
@@ -153,7 +159,7 @@ class Maintenance:
         finally:
             self._rescuing.end(whole=whole)
 
-    async def _rescue(self, whole: bool) -> int:
+    async def _rescue(self, whole: bool = True) -> int:
         """Rescue jobs. A job that is slow to rescue, such as a crashed node above a million others, is rescued alone."""
         try:
             return await self._link.run(worker_calls.rescue(whole=whole))
