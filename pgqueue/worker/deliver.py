@@ -9,8 +9,8 @@ import psycopg
 from .._text import LINE
 from .._trace import message_of
 from ..database import Link
-from ..database.call import Call
 from ..database.backoff import Backoff, first_line
+from ..database.call import Call
 from ..database.calls import run as run_calls
 from ..database.calls.run import Plain, Verdict
 from ..database.link import Locked

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from .._json import dumps, loads_own
@@ -22,7 +21,7 @@ from ..registry import CHUNK, Registered
 from ..steps.waits import waits_of
 from ..workflow.own_workflow import MANY
 from .describe import Error, asked, describe
-from .isolate import Isolated, generator_exit
+from .isolate import Isolated
 
 log = logging.getLogger("pgqueue.worker")
 MOST_UNKNOWN = 1000  # names; producers may invent any number of them
@@ -152,13 +151,13 @@ async def execute(
     except GeneratorExit:  # this coroutine is closed; a GeneratorExit of the handler is a RuntimeError here
         raise
     except BaseException as error:  # SystemExit and the like too: any exception of a handler is a failure of its job
-        return _ended_by(job, error)
+        return ended_by(job, error)
     finally:
         if job.own_workflow is not None:
             job.own_workflow._finish("when its handler ended")
 
 
-def _ended_by(job: JobContext, error: BaseException) -> Outcome:
+def ended_by(job: JobContext, error: BaseException) -> Outcome:
     """The outcome of a run whose handler raised this, or whose result cannot be read."""
     elapsed = time.perf_counter() - job.started
     if job.is_finished:
@@ -174,41 +173,7 @@ def _ended_by(job: JobContext, error: BaseException) -> Outcome:
     return raised(job, error, elapsed)
 
 
-def is_simple(job: JobContext, task: Registered[Any]) -> bool:
-    """Whether `begin` can start a job, as nearly all jobs: the others are nodes, or have timeouts, or do not run on this loop."""
-    return job.terms is None and job.node is None and task.parameters.is_async and job.task != CHUNK
-
-
-def begin(job: JobContext, task: Registered[Any]) -> Outcome | Isolated[Any]:
-    """Start the handler of a simple job. Returns the outcome if it ends before its first await, as brief handlers do: then no
-    coroutine of ours was needed. Else the rest of it, for `execute`.
-    """
-    job.started = started = time.perf_counter()
-    try:
-        parameters = task.parameters
-        arguments = parameters.load(job.args_json)
-        if parameters.context_name is not None:
-            arguments[parameters.context_name] = job
-        coroutine, context = task.function(**arguments), copy_context()
-        try:
-            awaited = context.run(coroutine.send, None)
-        except StopIteration as stop:
-            result = stop.value
-        except GeneratorExit as error:
-            raise generator_exit() from error
-        else:
-            return Isolated(coroutine, job, (context, awaited))
-        elapsed = time.perf_counter() - started
-        if job.is_finished:
-            return committed(job, elapsed, result=result)
-        return Outcome(job, "succeeded", None, elapsed) if result is None else returned(job, task.dump_result, result, elapsed)
-    except BaseException as error:  # as in `execute`
-        return _ended_by(job, error)
-
-
-def _called(
-    job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor, surrounded: Surrounded | None
-) -> Awaitable[Any]:
+def _called(job: JobContext, task: Registered[Any], threads: ThreadPoolExecutor, surrounded: Surrounded | None) -> Awaitable[Any]:
     if surrounded is not None:
         return surrounded(job, task, threads)
     arguments = arguments_of(job, task.parameters)

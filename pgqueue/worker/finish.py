@@ -149,9 +149,9 @@ class Finisher:
     def _batch(self) -> int:
         """How many outcomes to report at once. A batch has at most one outcome of a job, but two runs of it may have ended."""
         batch = self._waiting[:BATCH]
-        if all([outcome.text is None and outcome.nodes is None for outcome in batch]):  # is_plain, without a call
-            if len({outcome.job.id for outcome in batch}) == len(batch):
-                return BATCH
+        ids = {outcome.job.id for outcome in batch}
+        if len(ids) == len(batch) and not [o for o in batch if o.text is not None or o.nodes is not None]:  # most batches
+            return BATCH
         characters, jobs = 0, set[int]()
         for count, outcome in enumerate(batch):
             characters += outcome.size
@@ -179,9 +179,9 @@ class Finisher:
             self._retry_later([outcome for outcome in outcomes if outcome.job.id in busy])
             outcomes = [outcome for outcome in outcomes if outcome.job.id not in busy]
         jobs = [outcome.job for outcome in outcomes]  # lists: a generator costs each job a call of its own
-        if any([job.node is not None for job in jobs]):
+        if [job for job in jobs if job.node is not None]:
             self._alarm.ring()  # other jobs may be ready now
-        if any([job.limits is not None for job in jobs]):
+        if [job for job in jobs if job.limits is not None]:
             self._alarm.nudge()  # other jobs may start now
         self._count(outcomes, verdicts)
         if self._waiters.is_asked():

@@ -37,7 +37,7 @@ class Foreign:
     def has_none_of(self, rows: Rows) -> bool:
         """Whether the worker has the tasks of all these rows of a claim."""
         tasks = self._tasks
-        return tasks is None or all([row[_TASK] in tasks for row in rows])
+        return tasks is None or not [row for row in rows if row[_TASK] not in tasks]
 
     def parted(self, jobs: list[JobContext]) -> tuple[list[JobContext], list[int]]:
         """The jobs whose tasks the worker has, and the ids of those to give back."""

@@ -15,7 +15,8 @@ from ..logs import current
 from ..registry import Registered
 from ..tracing.provider import active
 from .abandoned import Abandoned
-from .execute import Outcome, Surrounded, begin, cancelled, execute, failure, is_simple, undescribed
+from .begin import begin, is_simple
+from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
 from .isolate import Isolated, is_thrown_away, take_back_cancel
 from .pace import Pace
 from .room import Room

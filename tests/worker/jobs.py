@@ -1,7 +1,7 @@
 """Jobs that no database knows: for tests of the worker's parts."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pgqueue import JobContext
@@ -9,6 +9,11 @@ from pgqueue.worker.execute import Outcome
 
 TOKEN = "00000000-0000-0000-0000-000000000001"
 THEN = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def sent(time: datetime) -> bytes:
+    """A time as a claim brings it."""
+    return ((time - datetime(2000, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)).to_bytes(8, "big", signed=True)
 
 
 def job(id: int = 1, task: str = "handler", **args: Any) -> JobContext:

@@ -18,14 +18,14 @@ from pgqueue.worker.claim import BACKSTOP, ROOM_AGAIN, USUAL, Claimer
 from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
-from tests.worker.jobs import THEN
+from tests.worker.jobs import THEN, sent
 
 WANT, LIMITED = 100, 10
 NEVER = 600.0
 
 
 def _rows(count: int) -> list[tuple[Any, ...]]:
-    return [(n, "default", "task", "{}", 1, 4, 0, THEN, THEN, None, None, None) for n in range(count)]
+    return [(n, "default", "task", "{}", 1, 4, 0, sent(THEN), sent(THEN), None, None, None) for n in range(count)]
 
 
 class RecordingAlarm(Alarm):
@@ -240,8 +240,10 @@ async def test_the_next_claim_is_sent_before_jobs_are_made_of_the_rows_of_the_la
     alarm = RecordingAlarm()
     alarm.lapse = False
     async with claiming(database, slots, alarm, added):
-        await auntil(lambda: len(added.seen) == 3, "the jobs")
-    assert added.seen == [(WANT, 2, 0), (WANT, 3, 0), (3, 3, 0)], "what was expected is counted until it is added, and no longer"
+        await auntil(lambda: len(added.seen) >= 3, "the jobs")
+    assert added.seen[:3] == [(WANT, 2, 0), (WANT, 3, 0), (3, 3, 0)], (
+        "what was expected is counted until it is added, and no longer"
+    )
 
 
 async def test_jobs_with_limits_are_added_at_once() -> None:

@@ -6,21 +6,16 @@ from typing import Any
 import pytest
 
 from pgqueue.worker.cursor import FULL_EVERY, FULL_SHARE, PER_ROW, SLOW, WHOLE_SHARE, Cursor
+from tests.worker.jobs import sent
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
-EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def _sent(time: datetime) -> bytes:
-    """A time as a claim brings it."""
-    return ((time - EPOCH) // timedelta(microseconds=1)).to_bytes(8, "big", signed=True)
 
 
 def _rows(
     count: int, queue: str = "default", priority: int = 0, start: datetime = NOON, limits: list[str] | None = None
 ) -> list[tuple[Any, ...]]:
     times = [start + timedelta(seconds=n) for n in range(count)]
-    return [(n, queue, "task", {}, 1, 4, priority, _sent(times[n]), _sent(start), None, None, limits) for n in range(count)]
+    return [(n, queue, "task", {}, 1, 4, priority, sent(times[n]), sent(start), None, None, limits) for n in range(count)]
 
 
 @pytest.fixture

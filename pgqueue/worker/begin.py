@@ -1,0 +1,41 @@
+"""Starting the handlers of most jobs without a coroutine of ours: they are brief, and end before their first await."""
+
+import time
+from contextvars import copy_context
+from typing import Any
+
+from ..context import JobContext
+from ..registry import CHUNK, Registered
+from .execute import Outcome, arguments_of, committed, ended_by, returned
+from .isolate import Isolated, generator_exit
+
+
+def is_simple(job: JobContext, task: Registered[Any]) -> bool:
+    """Whether `begin` can start a job, as nearly all jobs: the others are nodes, or have timeouts, or do not run on this loop."""
+    return job.terms is None and job.node is None and task.parameters.is_async and job.task != CHUNK
+
+
+def begin(job: JobContext, task: Registered[Any]) -> Outcome | Isolated[Any]:
+    """Start the handler of a simple job; it ends as in `execute`.
+
+    Returns:
+        Its outcome, if it ended before its first await; else the rest of it, for `execute`.
+    """
+    job.started = started = time.perf_counter()
+    try:
+        arguments = arguments_of(job, task.parameters)
+        coroutine, context = task.function(**arguments), copy_context()
+        try:
+            awaited = context.run(coroutine.send, None)
+        except StopIteration as stop:
+            result = stop.value
+        except GeneratorExit as error:
+            raise generator_exit() from error
+        else:
+            return Isolated(coroutine, job, (context, awaited))
+        elapsed = time.perf_counter() - started
+        if job.is_finished:
+            return committed(job, elapsed, result=result)
+        return Outcome(job, "succeeded", None, elapsed) if result is None else returned(job, task.dump_result, result, elapsed)
+    except BaseException as error:  # SystemExit and the like too, as in `execute`
+        return ended_by(job, error)

@@ -1,0 +1,103 @@
+"""Runs that have succeeded without a result, as most do: how they are handed in, and what else no job pays for."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pgqueue import JobContext, PgQueue
+from pgqueue.database.adapters import FIRST, LAST
+from pgqueue.database.call import Call
+from pgqueue.database.instants import moment
+from pgqueue.worker.deliver import Deliverer
+from pgqueue.worker.execute import Outcome, outcome
+from tests.looking import Look
+from tests.worker.conftest import burst
+from tests.worker.jobs import TOKEN, job, sent
+
+
+class Calls:
+    """Keeps the parameters of calls."""
+
+    def __init__(self) -> None:
+        self.params: list[Any] = []
+
+    async def run(self, call: Call[Any], *, tell_locked: bool) -> list[Any]:
+        self.params.append(call.params)
+        return []
+
+
+def _plain(id: int, elapsed: float = 0.0) -> Outcome:
+    return Outcome(job(id), "succeeded", None, elapsed)
+
+
+async def _handed_in(*outcomes: Outcome) -> Any:
+    calls = Calls()
+    await Deliverer(calls, set()).hand_in([*outcomes])  # type: ignore[arg-type]
+    (params,) = calls.params
+    return params
+
+
+async def test_runs_without_a_result_are_handed_in_as_three_arrays_and_no_json() -> None:
+    params = await _handed_in(_plain(1, 0.5), _plain(2, 1.25e-5))
+    assert params == (None, None, "{1, 2}", f"{{{TOKEN},{TOKEN}}}", "{0.500000,0.000013}")
+
+
+async def test_in_a_mixed_batch_each_goes_its_way() -> None:
+    node = _plain(3)._replace(nodes="[]")
+    failed = outcome(job(4), "failed", 0.0, error={})
+    others, additions, ids, *_ = await _handed_in(_plain(1), node, failed)
+    assert ids == "{1}"
+    assert [(each["id"], each["state"]) for each in json.loads(others)] == [(3, "succeeded"), (4, "failed")]
+    assert json.loads(additions) == [{"id": 3, "nodes": []}]
+
+
+async def test_a_batch_without_any_is_json_alone() -> None:
+    (others,) = await _handed_in(outcome(job(4), "failed", 0.0, error={}))
+    assert len(json.loads(others)) == 1
+
+
+async def test_jobs_with_and_without_results_and_errors_end_in_one_batch(async_app: PgQueue, look: Look) -> None:
+    gate = asyncio.Event()
+    does: dict[str, Callable[[], Any]] = {"nothing": lambda: None, "result": lambda: 7, "error": lambda: 1 / 0}
+
+    @async_app.task(retry=0)
+    async def handler(what: str) -> Any:
+        await gate.wait()
+        return does[what]()
+
+    jobs = {what: handler.enqueue_many([(what,)] * 5) for what in does}
+    asyncio.get_running_loop().call_later(0.3, gate.set)
+    await burst(async_app)
+    states = {what: {look.state(each.id) for each in jobs[what]} for what in does}
+    assert states == {"nothing": {"succeeded"}, "result": {"succeeded"}, "error": {"failed"}}
+    assert [await each.aresult(timeout=0) for each in jobs["result"]] == [7] * 5
+    assert all(look.job(each.id)["elapsed"] >= 0.1 for each in jobs["nothing"])
+    assert look.live() == 0
+
+
+async def test_a_handler_knows_when_its_job_was_due_and_enqueued(async_app: PgQueue, look: Look) -> None:
+    seen: list[tuple[datetime, datetime]] = []
+
+    @async_app.task
+    async def handler(ctx: JobContext) -> None:
+        seen.append((ctx.run_at, ctx.created_at))
+
+    due = datetime(1999, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
+    enqueued = handler.using(run_at=due).enqueue()
+    await burst(async_app)
+    row = look.job(enqueued.id)
+    assert seen == [(due, row["created_at"])]
+
+
+@pytest.mark.parametrize("time", [FIRST, LAST, datetime(1999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)])
+def test_times_arrive_as_they_were_sent(time: datetime) -> None:
+    assert moment(sent(time)) == time
+
+
+@pytest.mark.parametrize(("bytes_sent", "time"), [(b"\x7f" + b"\xff" * 7, LAST), (b"\x80" + b"\x00" * 7, FIRST)])
+def test_infinity_becomes_a_time_that_python_can_hold(bytes_sent: bytes, time: datetime) -> None:
+    assert moment(bytes_sent) == time
