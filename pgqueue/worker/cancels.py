@@ -12,10 +12,12 @@ from ..database.call import Call
 from ..database.calls import manage as manage_calls
 from ..errors import Disconnected
 from .slots import Slots
+from .sparse import Sparse
 
 ARRIVES_WITHIN = 1.0  # seconds until the next look for a job to stop that has not arrived in this worker yet
 UNHEARD_EVERY = 1.0  # seconds between two looks where LISTEN does not work
 SOONER_EVERY = 0.02  # seconds in which many cancels lead to one look
+ON_ITS_WAY = 2.0  # seconds; while looks at all that runs are slow, younger claims only: others have arrived, and are held
 SHARE = 5  # looks for cancels take at most a fifth of the time
 
 
@@ -35,6 +37,7 @@ class Cancels:
     ) -> None:
         self._link, self._lease, self._worker_id, self._slots, self._is_heard = link, lease, worker_id, slots, is_heard
         self._wanted = asyncio.Event()
+        self._sparse = Sparse()
         self._whole_at = time.monotonic() + lease / 3  # for the next look at all that runs under this worker in the database
 
     def steps(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -74,14 +77,18 @@ class Cancels:
 
     async def _ask(self, runs: list[int], only_held: bool) -> tuple[list[tuple[int, bool]], float]:
         """The requests, and how many seconds they took; the wait for the connection does not count."""
-        began = 0.0
+        began, whole = 0.0, False
 
         def requests() -> Call[list[tuple[int, bool]]]:
-            nonlocal began
+            nonlocal began, whole
             began = time.monotonic()
-            return manage_calls.cancel_requests(self._worker_id(), runs, only_held)
+            whole = self._sparse.begin() and not only_held
+            return manage_calls.cancel_requests(self._worker_id(), runs, only_held, None if whole else ON_ITS_WAY)
 
-        return await self._link.run(requests), time.monotonic() - began
+        try:
+            return await self._link.run(requests), time.monotonic() - began
+        finally:
+            self._sparse.end(whole=whole)
 
     async def _wait(self) -> None:
         again = max(0.0, self._whole_at - time.monotonic())

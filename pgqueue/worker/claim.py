@@ -185,6 +185,9 @@ class Claimer:
         while True:
             try:
                 return await self._link.run(call)
-            except Disconnected:
+            except BaseException as error:
+                self._alarm.unanswered_at = time.monotonic()
+                if not isinstance(error, Disconnected):
+                    raise
                 self._progress.made()
                 log.debug("a claim was not answered; asking again")

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 
 from ..database.calls import workers as worker_calls
+from ..database.connection import DEADLINE
 from .loop_list import FINISH, UNTIL_THE_END
 from .parts import Parts
 
@@ -72,9 +73,9 @@ async def _leave_late(parts: Parts, cut_off: list[int]) -> None:
 
 
 async def _give_back(parts: Parts) -> None:
-    """Give back what this worker has claimed and does not hold any more."""
-    membership = parts.membership
-    await membership.until_answered(lambda: worker_calls.reconcile(membership.id, parts.held(), grace=0))
+    """Give back what this worker has claimed lately and does not hold any more; it has looked at older claims while it ran."""
+    membership, lately = parts.membership, parts.app.settings.lease + 2 * DEADLINE
+    await membership.until_answered(lambda: worker_calls.reconcile(membership.id, parts.held(), 0, lately))
 
 
 async def close(parts: Parts) -> None:

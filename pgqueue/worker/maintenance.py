@@ -28,10 +28,12 @@ from .claim import BACKSTOP
 from .scheduler import Scheduler
 from .signals import Alarm
 from .slow import ALONE
+from .sparse import Sparse
 
 log = logging.getLogger("pgqueue.worker")
 SWEEP_LANES_EVERY = 1.0  # seconds, times the number of workers
 SWEEP_LANES_SHARE = 20  # uses at most 1/20 of the time
+LATE = 2.0  # seconds that a call of reconcile may be later than it is counted from
 STUCK_EVERY = 1.0  # seconds between two looks for jobs that wait in this worker while every slot is taken
 SOONER_EVERY = 0.02  # seconds in which many rings lead to one look
 Loop = Callable[[], Coroutine[Any, Any, None]]
@@ -66,6 +68,8 @@ class Maintenance:
         self._take_stuck, self._alarm = take_stuck, alarm
         self._scheduler, self._stretch = scheduler, stretch
         self._swept_to: str | None = None
+        self._reconciling, self._rescuing = Sparse(), Sparse()
+        self._reconciled_at = time.monotonic()  # when the last look at its own jobs began
         self._rescue_in = 0.0  # rounds of `_sweep` until this worker looks for lost ones
         self._complaints = Complaints(log, "maintenance failed; jobs continue")
 
@@ -117,24 +121,52 @@ class Maintenance:
         if self._rescue_in < 1:
             await self._rescue_lost()
             self._rescue_in = self._alarm.upkeep_stretch()
-        grace = min(DEADLINE + 2, self._lease)
-        if given_back := await self._link.run(lambda: worker_calls.reconcile(self._worker_id(), self._held(), grace)):
+        if given_back := await self._reconcile():
             log.warning("gave back %s jobs whose claim was not answered", len(given_back))
+
+    async def _reconcile(self) -> list[int]:
+        """Give back what this worker does not know.
+
+        While whole looks are slow, only of the claims since the last look, and only if one of them was not answered.
+        """
+        grace = min(DEADLINE + 2, self._lease)
+        began, whole = time.monotonic(), False
+        if not self._reconciling.begin() and began - self._alarm.unanswered_at > 2 * (grace + self._lease):
+            self._reconciled_at = began
+            return []
+
+        def call() -> Call[list[int]]:
+            nonlocal began, whole
+            began, whole = time.monotonic(), self._reconciling.begin()
+            within = None if whole else began - self._reconciled_at + grace + LATE
+            return worker_calls.reconcile(self._worker_id(), self._held(), grace, within)
+
+        try:
+            given_back = await self._link.run(call)
+        finally:
+            self._reconciling.end(whole=whole)
+        self._reconciled_at = began
+        return given_back
 
     async def _rescue_lost(self) -> None:
         if lost := await self._link.run(worker_calls.mark_lost()):
             log.warning("%s workers missed their lease", lost)
-        while rescued := await self._rescue():
-            log.warning("rescued %s jobs from lost workers", rescued)
+        whole = self._rescuing.begin()
+        try:
+            while rescued := await self._rescue(whole):
+                log.warning("rescued %s jobs from lost workers", rescued)
+                self._rescuing.begin()  # how long the last look takes, which finds none, is what counts
+        finally:
+            self._rescuing.end(whole=whole)
 
-    async def _rescue(self) -> int:
+    async def _rescue(self, whole: bool = True) -> int:
         """Rescue jobs. A job that is slow to rescue, such as a crashed node above a million others, is rescued alone."""
         try:
-            return await self._link.run(worker_calls.rescue())
+            return await self._link.run(worker_calls.rescue(whole=whole))
         except Disconnected as error:
             if not error.too_slow:
                 raise
-        return await self._link.run(worker_calls.rescue(1, ALONE))
+        return await self._link.run(worker_calls.rescue(1, ALONE, whole=whole))
 
     async def _sweep_lanes(self) -> None:
         """Sweep lanes about once a second across all workers, and less often if many lanes make it slow."""

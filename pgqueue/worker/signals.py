@@ -1,6 +1,7 @@
 """Who wakes whom: the listener, the finisher and the slots ring, the claimer and the maintenance wait."""
 
 import asyncio
+import math
 import random
 from contextlib import suppress
 
@@ -14,6 +15,7 @@ class Alarm:
         workers: active workers, as of the last heartbeat: they all wake at once.
         peers: active workers that look at the queues of this one, this one among them: at the queue that the fewest look at.
         is_hearing: whether notifications arrive, as far as the heartbeat knows.
+        unanswered_at: when a claim was last not answered, by time.monotonic(): it may have taken jobs that nobody holds.
         scheduled: set by each ring: the job that rang may be scheduled, and due a moment later.
     """
 
@@ -23,6 +25,7 @@ class Alarm:
         self.workers = self.peers = 1
         self.is_hearing = False
         self.scheduled = asyncio.Event()
+        self.unanswered_at = -math.inf
 
     def upkeep_stretch(self) -> float:
         """How many times as long as alone this worker may sleep between two looks for the whole install; see `backstop`."""

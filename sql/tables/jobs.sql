@@ -57,8 +57,8 @@ create index job_place on job (claim_token, lane_id)              -- lock_bucket
     where holds_place and claim_token is not null;
 create index job_scheduled on job (run_at, id)                    -- promote, follow_clock
     where state = 'scheduled';
-create index job_running on job (worker_id, id)                   -- rescue, and a worker's look at what it holds
-    where state = 'running';
+create index job_running on job (worker_id, claimed_at)           -- rescue, and a worker's look at what it holds: by time, so
+    where state = 'running';                                      -- that it can leave out what it has looked at before
 create index job_suspect on job (worker_id, lane_id, state, queue, run_at)  -- claim: jobs that may kill their worker, see
     where rescues >= 2;                                                      -- pick_suspect
 -- expire. One index for both times, because each one costs every enqueue; an attempt that counts was a start.

@@ -188,7 +188,7 @@ FUNCTIONS = {
         "append_error", "assert_active", "in_utc", "check_args", "check_columns", "check_enqueue", "check_jobs", "check_retry",
         "check_unique", "drop_partitions", "key_values", "finish_ended", "finish_unended", "hold_key", "insert_job",
         "insert_jobs", "insert_element", "insert_unique", "invalid", "job_options",
-        "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
+        "holders_gone", "make_partition", "pick_suspect", "prune", "refuse", "rescue_job", "run_again",
         "changed_key", "changes_of_retry", "check_by", "check_reason", "check_rules", "control_of_retry", "hold_dead",
         "assert_may_enqueue", "assert_known", "caller", "caller_may",
         "mute", "retry_applies", "retry_delay", "set_notify", "state_at", "unique_digest", "wake_for",

@@ -1,8 +1,10 @@
 """What a statement really did: the plans of the statements inside a function, and the buffers it touched."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 from psycopg.errors import Diagnostic
@@ -71,3 +73,20 @@ def buffers_of(sql: Sql, query: str, *params: Any) -> int:
     (explained,) = sql.value(f"explain (analyze, buffers, format json) {query}", *params)
     plan = explained["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def kept_entries(sql: Sql, another_sql: Callable[[], Sql], jobs: int) -> UUID:
+    """So many jobs were claimed a minute ago and have ended, while somebody holds a snapshot. Returns their worker."""
+    holder = another_sql()
+    holder.rows("begin isolation level repeatable read")
+    holder.rows("select from pg_class limit 1")
+    worker = sql.worker()
+    sql.rows(
+        """insert into job (run_at, created_at, claimed_at, state, task, worker_id, claim_token)
+           select t, t, t, 'running', 'noop', %s, gen_random_uuid()
+             from generate_series(1, %s), lateral (select clock_timestamp() - interval '1 minute' as t) t""",
+        worker,
+        jobs,
+    )
+    sql.rows("delete from job")
+    return worker

@@ -150,3 +150,27 @@ def test_a_queue_without_a_place_to_resume_is_looked_at_whole(sql: Sql) -> None:
     _, rows = sql.claim(sql.worker(), queues=("other", "resumed"), resume_at=place)
 
     assert [row["id"] for row in rows] == [other, resumed]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_resumed_claim_looks_at_spans_of_time_that_end(sql: Sql, paused: bool) -> None:
+    ids = {}
+    for priority in (0, 5):
+        for minute in range(4):
+            ids[priority, minute] = sql.enqueue(priority=priority)
+            sql.rows("update job set run_at = '2020-01-01 12:00Z'::timestamptz + make_interval(mins => %s) where id = %s",
+                     minute, ids[priority, minute])  # fmt: skip
+    if paused:
+        sql.value("select pause('task', 'another')")
+    spans = [
+        (0, "2020-01-01 12:03Z", None),
+        (0, "2020-01-01 12:00Z", "2020-01-01 12:01Z"),
+        (5, "2020-01-01 12:01Z", "2020-01-01 12:03Z"),
+    ]
+    place = json.dumps([{"queue": "default", "priority": p, "run_at": since, "until": until} for p, since, until in spans])
+    worker = sql.worker()
+
+    _, first = sql.claim(worker, 3, resume_at=place)
+    _, second = sql.claim(worker, 3, resume_at=place)
+
+    assert [{row["id"] for row in rows} for rows in (first, second)] == [{ids[5, 1], ids[5, 2], ids[0, 0]}, {ids[0, 3]}]

@@ -10,6 +10,7 @@ from . import guarantees
 from .conftest import Sql
 from .flows import node, start
 from .guarantees import without_waiting
+from .plan import buffers_of, kept_entries
 
 
 def die(sql: Sql, worker: UUID, started: list[int]) -> int:
@@ -233,3 +234,45 @@ def test_a_stale_owner_changes_nothing_and_the_new_owner_finishes(sql: Sql, verb
 
     assert sql.value("""select complete(%s, %s, '"mine"')""", id, token) is None
     assert sql.value("select value from job_result where job_id = %s", id) == "mine"
+
+
+def test_jobs_of_a_worker_that_is_gone_are_found_between_those_that_are_there(sql: Sql) -> None:
+    ids = [sql.enqueue() for _ in range(7)]
+    workers = sorted(sql.worker() for _ in range(7))
+    for worker in workers:
+        sql.claim(worker, 1)
+    gone = [workers[n] for n in (0, 2, 3, 6)]  # before all others, two beside each other, behind all others
+    orphans = [row["id"] for row in sql.rows("select id from job where worker_id = any (%s) order by id", gone)]
+    sql.rows("delete from worker where id = any (%s)", gone)
+
+    assert sql.value("select rescue(whole => false)") == 0
+    assert sql.value("select rescue()") == len(gone)
+
+    assert [id for id in ids if sql.state(id) == "ready"] == orphans
+
+
+def test_a_look_that_is_not_whole_takes_the_jobs_of_workers_that_were_lost_lately(sql: Sql) -> None:
+    ids = [sql.enqueue(), sql.enqueue()]
+    workers = [sql.worker(), sql.worker()]
+    for worker, silent in zip(workers, ("4 minutes", "6 minutes"), strict=True):
+        sql.claim(worker, 1)
+        sql.rows(
+            "update worker set state = 'lost', heartbeat_at = clock_timestamp() - lease - %s::interval where id = %s",
+            silent,
+            worker,
+        )
+
+    assert sql.value("select rescue(whole => false)") == 1
+    assert [sql.state(id) for id in ids] == ["ready", "running"]
+    assert sql.value("select rescue()") == 1
+
+
+def test_a_rescue_does_not_walk_what_a_snapshot_keeps_of_jobs_that_living_workers_have_ended(
+    sql: Sql, another_sql: Callable[[], Sql]
+) -> None:
+    worker = kept_entries(sql, another_sql, 20_000)
+    assert buffers_of(sql, "select rescue()") < 100
+
+    sql.rows("delete from worker where id = %s", worker)
+    assert buffers_of(sql, "select rescue()") > 200
+    assert buffers_of(sql, "select rescue(whole => false)") < 100

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pgqueue.worker.cursor import FULL_EVERY, FULL_SHARE, PER_ROW, SLOW, Cursor
+from pgqueue.worker.cursor import FULL_EVERY, FULL_SHARE, PER_ROW, SLOW, WHOLE_SHARE, Cursor
 from tests.worker.jobs import sent
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
@@ -94,13 +94,71 @@ def test_a_full_claim_is_made_about_once_a_second(cursor: Cursor, clock: list[fl
     assert cursor.resume_at() is None
 
 
-def test_very_slow_full_claims_take_no_more_than_their_share(clock: list[float]) -> None:
+def test_slower_full_claims_take_no_more_than_their_share(clock: list[float]) -> None:
     cursor = Cursor()
-    cursor.claimed(_rows(1), 2.0, full=True)
-    clock[0] += 2.0 * FULL_SHARE * 0.99
+    cursor.claimed(_rows(1), 0.2, full=True)
+    clock[0] += 0.2 * FULL_SHARE * 0.99
     assert cursor.resume_at() is not None
-    clock[0] += 2.0 * FULL_SHARE * 0.02
+    clock[0] += 0.2 * FULL_SHARE * 0.02
     assert cursor.resume_at() is None
+
+
+@pytest.fixture
+def sliced(clock: list[float]) -> Cursor:
+    """A cursor whose full claim of ten jobs has taken two seconds, when the first slice is due."""
+    cursor = Cursor()
+    cursor.claimed(_rows(10), 2.0, full=True)
+    assert len(cursor.resume_at() or []) == 1
+    clock[0] += 2.0 * FULL_SHARE * 1.01
+    return cursor
+
+
+def _spans(cursor: Cursor, priority: int) -> list[tuple[str, str | None]]:
+    return [(e["run_at"], e.get("until")) for e in cursor.resume_at() or [] if e["priority"] == priority]
+
+
+def test_a_very_slow_full_claim_is_made_in_slices_back_in_time(sliced: Cursor, clock: list[float]) -> None:
+    second = [(NOON - timedelta(seconds=n)).isoformat() for n in range(3)]
+    assert _spans(sliced, 0) == [(second[0], None), (second[1], second[0])]
+    assert _spans(sliced, 50) == [(second[1], second[0]), (second[0], None)]
+    sliced.claimed(_rows(10), 0.05, full=False)
+    assert _spans(sliced, 0) == [(second[0], None)]
+    clock[0] += 1.01
+    assert _spans(sliced, 0) == [(second[0], None), (second[2], second[1])]
+
+
+def test_a_slice_leaves_the_cursor_where_it_is_and_is_looked_at_again_after_it_held_jobs(
+    sliced: Cursor, clock: list[float]
+) -> None:
+    slice = sliced.resume_at()
+    sliced.claimed(_rows(1, start=NOON - timedelta(seconds=0.5)), 0.05, full=False)
+    clock[0] += 1.01
+    assert sliced.resume_at() == slice
+
+
+def test_a_job_of_another_priority_that_a_slice_finds_is_resumed_at(sliced: Cursor, clock: list[float]) -> None:
+    sliced.resume_at()
+    sliced.claimed(_rows(1, priority=7, start=NOON + timedelta(hours=1)), 0.05, full=False)
+    assert _spans(sliced, 7) == [((NOON + timedelta(hours=1)).isoformat(), None)]
+
+
+def test_before_sleeping_a_very_slow_claim_is_full_too(sliced: Cursor) -> None:
+    sliced.full_next()
+    assert sliced.resume_at() is None
+
+
+def test_a_full_claim_is_made_now_and_then(sliced: Cursor, clock: list[float]) -> None:
+    clock[0] += 2.0 * (WHOLE_SHARE - FULL_SHARE)
+    assert sliced.resume_at() is None
+
+
+def test_when_all_slices_were_quick_the_next_full_claim_is_no_slice(sliced: Cursor, clock: list[float]) -> None:
+    slices = 0
+    while sliced.resume_at() is not None:
+        slices += 1
+        sliced.claimed(_rows(10), 0.001, full=False)
+        clock[0] += 1.01
+    assert 10 < slices < 20
 
 
 def test_a_full_claim_that_is_fast_again_ends_it(cursor: Cursor, clock: list[float]) -> None:

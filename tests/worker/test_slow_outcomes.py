@@ -163,7 +163,7 @@ async def test_a_job_that_is_slow_to_rescue_is_rescued_by_itself_with_more_time(
     else:
         with pytest.raises(Disconnected):
             await upkeep._rescue()
-    assert asked == [((1000,), None), ((1,), slow.ALONE)][: 1 + too_slow]
+    assert asked == [((1000, True), None), ((1, True), slow.ALONE)][: 1 + too_slow]
 
 
 @pytest.fixture

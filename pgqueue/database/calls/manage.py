@@ -31,13 +31,15 @@ def cancel(
     )
 
 
-def cancel_requests(worker: UUID, runs: list[int], only_held: bool) -> Call[list[tuple[int, bool]]]:
+def cancel_requests(
+    worker: UUID, runs: list[int], only_held: bool, claimed_within: float | None = None
+) -> Call[list[tuple[int, bool]]]:
     """Which of the runs that a worker holds, and unless `only_held` of those that it does not know of, are to end, and whether
     they are fenced (else asked to stop).
     """
     return Call(
-        "select job_id, fenced from {schema}.cancel_requests(%s, %s, %s)",
-        (worker, runs, only_held),
+        "select job_id, fenced from {schema}.cancel_requests(%s, %s, %s, make_interval(secs => %s))",
+        (worker, runs, only_held, claimed_within),
         lambda rows: [(int(job_id), bool(fenced)) for job_id, fenced in rows],
         repeat_within=ALWAYS,
     )

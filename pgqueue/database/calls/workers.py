@@ -145,9 +145,9 @@ def mark_lost() -> Call[int]:
     return Call("select {schema}.mark_lost()", (), one_value)
 
 
-def rescue(want: int = 1000, within: float | None = None) -> Call[int]:
+def rescue(want: int = 1000, within: float | None = None, *, whole: bool = True) -> Call[int]:
     """Rescue at most `want` jobs from lost workers. Returns how many."""
-    return Call("select {schema}.rescue(%s)", (want,), one_value, within=within)
+    return Call("select {schema}.rescue(%s, %s)", (want, whole), one_value, within=within)
 
 
 def bury_worker(worker: UUID, because: str, reason: Lost, running: list[int] | None, age: float) -> Call[int]:
@@ -163,9 +163,13 @@ def bury_worker(worker: UUID, because: str, reason: Lost, running: list[int] | N
     )
 
 
-def reconcile(worker: UUID, known: list[int], grace: float) -> Call[list[int]]:
+def reconcile(worker: UUID, known: list[int], grace: float, claimed_within: float | None = None) -> Call[list[int]]:
     """Give back jobs that run under a worker but that the worker does not know. Returns their ids."""
-    return Call("select * from {schema}.reconcile(%s, %s, make_interval(secs => %s))", (worker, known, grace), first_column)
+    return Call(
+        "select * from {schema}.reconcile(%s, %s, make_interval(secs => %s), make_interval(secs => %s))",
+        (worker, known, grace, claimed_within),
+        first_column,
+    )
 
 
 def has_work(queues: list[str], leave_out: list[str] | None = None) -> Call[bool]:

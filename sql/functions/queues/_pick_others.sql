@@ -19,14 +19,15 @@ begin
                for no key update skip locked);
     else
         for probe in
-            select p.priority, p.run_at
-              from jsonb_to_recordset(resume_at) as p(queue text, priority smallint, run_at timestamptz)
-             where p.queue = in_queue order by p.priority desc
+            select p.priority, p.run_at, coalesce(p.until, 'infinity') as until
+              from jsonb_to_recordset(resume_at) as p(queue text, priority smallint, run_at timestamptz, until timestamptz)
+             where p.queue = in_queue order by p.priority desc, p.run_at
         loop
+            exit when cardinality(picked) >= most;
             picked := picked || array(
                 select j.id from job j
                  where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = in_queue
-                   and j.priority = probe.priority and j.run_at >= probe.run_at
+                   and j.priority = probe.priority and j.run_at >= probe.run_at and j.run_at < probe.until
                    and (paused is null or j.task <> all (paused)) and may_start(j.expires_at, j.deadline_at, j.attempt)
                  order by j.run_at, j.id limit most - cardinality(picked)
                    for no key update skip locked);

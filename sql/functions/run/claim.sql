@@ -12,7 +12,8 @@
 -- node: NULL for a plain job; of a node of a workflow what node_of says. limits: the keys that this start was counted for; NULL =
 -- none. Jobs with limits come first. The last row may have no id: jobs with limits wait, and run_at says when to look again.
 --
--- resume_at   NULL, or [{"queue", "priority", "run_at"}, ...]: look only at these priorities and only from this run_at on.
+-- resume_at   NULL, or [{"queue", "priority", "run_at", "until"}, ...]: look only at these priorities and only from this run_at
+--             on, and before until if there is one. Entries of the same queue and priority must not overlap.
 --             A queue without an entry is searched completely: the last claims did not cover it.
 --             A long transaction anywhere keeps the index entries of finished jobs alive, and a full claim walks them all;
 --             a worker whose claims have become slow skips them so, and still makes a full claim about once a second.
@@ -153,14 +154,15 @@ begin
             end if;
         else
             for probe in
-                select p.priority, p.run_at
-                  from jsonb_to_recordset(resume_at) as p(queue text, priority smallint, run_at timestamptz)
-                 where p.queue = this_queue order by p.priority desc
+                select p.priority, p.run_at, coalesce(p.until, 'infinity') as until
+                  from jsonb_to_recordset(resume_at) as p(queue text, priority smallint, run_at timestamptz, until timestamptz)
+                 where p.queue = this_queue order by p.priority desc, p.run_at
             loop
+                exit when cardinality(picked) + cardinality(took.jobs) >= want;
                 picked := picked || array(
                     select j.id from job j
                      where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue
-                       and j.priority = probe.priority and j.run_at >= probe.run_at
+                       and j.priority = probe.priority and j.run_at >= probe.run_at and j.run_at < probe.until
                        and may_start(j.expires_at, j.deadline_at, j.attempt)
                      order by j.run_at, j.id limit want - cardinality(picked) - cardinality(took.jobs)
                        for no key update skip locked);

@@ -1,0 +1,56 @@
+"""A full claim in slices looks at everything."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pgqueue.worker.sweep import LONGEST_SPAN, TARGET, Sweep
+
+NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
+PLACES = {("mail", 0): NOON, ("mail", 5): NOON - timedelta(hours=1), ("default", 0): NOON + timedelta(hours=1)}
+JOBS = [
+    (queue, priority, NOON - timedelta(seconds=late))
+    for queue in ("mail", "default")
+    for priority in (-100, 0, 5, 100)
+    for late in (-3601.0, -1.0, 0.0, 0.5, 1.0, 86400.0, 3 * LONGEST_SPAN)
+]
+
+
+def _holds(entry: dict[str, Any], job: tuple[str, int, datetime]) -> bool:
+    queue, priority, run_at = job
+    since, until = entry["run_at"], entry.get("until")
+    return bool(
+        (queue, priority) == (entry["queue"], entry["priority"])
+        and (since == "-infinity" or datetime.fromisoformat(since) <= run_at)
+        and (until is None or run_at < datetime.fromisoformat(until))
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sweep_and_the_places_hold_each_job_and_no_claim_holds_one_twice(seed: int) -> None:
+    sweep, times = Sweep(), random.Random(seed)
+    resumed = [{"queue": q, "priority": p, "run_at": place.isoformat()} for (q, p), place in PLACES.items()]
+    seen = set()
+    for _ in range(1000):
+        claim = resumed + sweep.slice(PLACES)
+        for job in JOBS:
+            if holding := [entry for entry in claim if _holds(entry, job)]:
+                assert len(holding) == 1, (job, holding)
+                seen.add(job)
+        if sweep.walked(PLACES, times.choice((0.1, 0.7, 1.5)) * TARGET):
+            break
+    assert seen == set(JOBS)
+
+
+def test_a_slice_is_as_long_as_its_walk_is_quick() -> None:
+    sweep, spans = Sweep(), []
+    end = NOON
+    for took in (TARGET / 4, 2 * TARGET, TARGET * 0.7, 0.0):
+        entry = next(e for e in sweep.slice({("mail", 0): NOON}) if e["priority"] == 0)
+        assert entry["until"] == end.isoformat()
+        spans.append((end - datetime.fromisoformat(entry["run_at"])).total_seconds())
+        end = datetime.fromisoformat(entry["run_at"])
+        sweep.walked({("mail", 0): NOON}, took)
+    assert spans == [1.0, 4.0, 2.0, 2.0]
