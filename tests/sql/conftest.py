@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from tests.looking import fetched
 from tests.postgres import new_database
 
+PLAIN = {"id", "token", "state", "elapsed"}  # what an outcome has at most that is handed in as an element of arrays
 LARGEST = 4 * 2**20  # bytes of jobs that were rolled back; what has 32 MB is taken for a large install
 
 
@@ -64,7 +65,19 @@ class Sql:
         return self.rows(f"select * from claim(%s, %s, %s, %s{named})", worker, token, list(queues), want, *options.values())
 
     def finish(self, token: UUID, *outcomes: dict[str, Any]) -> list[dict[str, Any]]:
-        """finish() for outcomes of one claim; the verdicts."""
+        """finish() for outcomes of one claim, as a worker hands them in: those that succeeded without a result as arrays."""
+        plain = [outcome for outcome in outcomes if outcome["state"] == "succeeded" and outcome.keys() <= PLAIN]
+        others = [{"token": str(token), **outcome} for outcome in outcomes if outcome not in plain]
+        return self.rows(
+            "select * from finish(%s, null, %s::bigint[], %s::uuid[], %s::real[])",
+            json.dumps(others) if others or not plain else None,
+            [outcome["id"] for outcome in plain] or None,
+            [str(outcome.get("token", token)) for outcome in plain],
+            [outcome.get("elapsed") for outcome in plain],
+        )
+
+    def finish_json(self, token: UUID, *outcomes: dict[str, Any]) -> list[dict[str, Any]]:
+        """finish() for outcomes of one claim, all of them as JSON; the verdicts."""
         return self.rows("select * from finish(%s)", json.dumps([{"token": str(token), **outcome} for outcome in outcomes]))
 
     def job(self, id: int) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def ran(sql: Sql, count: int = 1, *, queue: str = "a", state: str = "succeeded")
     token, jobs = sql.claim(sql.worker(queues=(queue,)), count, (queue,))
     assert len(jobs) == count
     took = {job["id"]: round(random.lognormvariate(-2, 1.5), 6) for job in jobs}
-    error = {"type": "E", "message": "no"}
-    sql.finish(token, *({"id": id, "state": state, "elapsed": seconds, "error": error} for id, seconds in took.items()))
+    error = {} if state == "succeeded" else {"error": {"type": "E", "message": "no"}}
+    sql.finish(token, *({"id": id, "state": state, "elapsed": seconds, **error} for id, seconds in took.items()))
     return list(took.values())
 
 

@@ -84,6 +84,7 @@ def full(request: pytest.FixtureRequest, server_url: str, template: str) -> Iter
         token, _ = sql.claim(worker)
         sql.claim(worker, resume_at=RESUME)
         sql.finish(token, {"id": 1, "state": "succeeded"})
+        sql.finish_json(token, {"id": 1, "state": "succeeded"})
         sql.value("select promote()")
         sql.rows("select give_back(%s, '{1}')", token)
         for force in (False, True):
@@ -126,6 +127,10 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
             return CLAIM[:-1] + ", resume_at => %s)", (worker, uuid.uuid4(), count, RESUME)
         case "finish":
             return "select * from finish(%s)", (outcomes(sql, count),)
+        case "finish plain":
+            rows = sql.rows("select id, claim_token from job where state = 'running' order by id limit %s", count)
+            tokens = [row["claim_token"] for row in rows]
+            return "select * from finish(null, null, %s, %s, %s::real[])", ([row["id"] for row in rows], tokens, [0.1] * count)
         case "promote":
             sql.rows(
                 """update job set run_at = clock_timestamp() - interval '1 s'
@@ -165,6 +170,7 @@ INDEXES = {
     "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *GATES, *OF_NODES},
     "claim from a cursor": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *GATES, *OF_NODES},
     "finish": {"job_pkey", "queue_pkey", "bucket_key"},
+    "finish plain": {"job_pkey", "queue_pkey"},
     "promote": {"job_scheduled", "job_pkey", "job_ends", "forced_cancel_at", "schedule_look_at"},
     "give_back": {"job_pkey", "bucket_key"},
     "reconcile": {"job_running", "job_pkey", "bucket_key"},
@@ -207,8 +213,8 @@ def test_a_verb_touches_few_pages_for_one_job(full: Full, fresh: Sql, verb: str)
 @pytest.mark.parametrize(
     "verb",
     [
-        "claim", "claim from a cursor", "finish", "promote", "give_back", "cancel", "cancel running", "cancel by force",
-        "cancel requests", "retry", "update", *BY_KEY,
+        "claim", "claim from a cursor", "finish", "finish plain", "promote", "give_back", "cancel", "cancel running",
+        "cancel by force", "cancel requests", "retry", "update", *BY_KEY,
     ],
 )  # fmt: skip
 def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_table_was_empty(full: Full, verb: str) -> None:
@@ -218,7 +224,7 @@ def test_a_verb_touches_few_pages_by_plans_that_were_made_while_the_table_was_em
         assert buffers_of(full.early, query, *params) < 500  # the table has thousands
 
 
-@pytest.mark.parametrize("verb", ["claim", "finish"])
+@pytest.mark.parametrize("verb", ["claim", "finish", "finish plain"])
 def test_the_pages_of_a_batch_grow_with_the_batch_only(full: Full, fresh: Sql, verb: str) -> None:
     query, params = call(verb, fresh, full.worker, 100)
 

@@ -134,10 +134,14 @@ def test_a_commit_whose_answer_was_lost_is_known_to_have_happened(sql: Sql, anot
     a_commit_whose_answer_was_lost_is_known_to_have_happened(sql, another_sql)
 
 
-def test_a_finish_without_settings_of_queues_asks_once_whether_there_are_some(sql: Sql) -> None:
+@pytest.mark.parametrize("plain", [True, False], ids=["as arrays", "as JSON"])
+def test_a_finish_without_settings_of_queues_asks_once_whether_there_are_some(sql: Sql, plain: bool) -> None:
     id = sql.enqueue()
     token, _ = sql.claim(sql.worker())
-    plans = plans_of(sql, "select * from finish(%s)", json.dumps([{"id": id, "token": str(token), "state": "succeeded"}]))
+    if plain:
+        plans = plans_of(sql, "select * from finish(null, null, %s, %s, '{0.1}')", [id], [token])
+    else:
+        plans = plans_of(sql, "select * from finish(%s)", json.dumps([{"id": id, "token": str(token), "state": "succeeded"}]))
 
     oid = sql.value("select 'queue_pkey'::regclass::oid")
     assert left(sql, id) == ["succeeded"]

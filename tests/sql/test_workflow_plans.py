@@ -107,6 +107,9 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
     match verb:
         case "finish":
             return "select * from finish(%s)", (outcomes(token, claimed, SUCCEEDED),)
+        case "finish plain":
+            given = (claimed, [token] * len(claimed), [0.1] * len(claimed))
+            return "select * from finish(null, null, %s, %s, %s::real[])", given
         case "fail":
             return "select * from finish(%s)", (outcomes(token, claimed, DEAD),)
         case "end_nodes":
@@ -146,8 +149,8 @@ def call(sql: Sql, verb: str) -> tuple[str, tuple[object, ...]]:
 
 
 VERBS = [
-    "finish", "fail", "end_nodes", "node_of", "parents", "retry", "retry_workflow", "extend_workflow", "depends_on",
-    "cancel", "cancel_workflow", "enqueue_workflow", "last_nodes", "edges of a handle",
+    "finish", "finish plain", "fail", "end_nodes", "node_of", "parents", "retry", "retry_workflow", "extend_workflow",
+    "depends_on", "cancel", "cancel_workflow", "enqueue_workflow", "last_nodes", "edges of a handle",
     "workflow_shape", "nodes in a state", "large workflows",
 ]  # fmt: skip
 
@@ -180,7 +183,7 @@ def test_an_extension_does_not_look_at_the_nodes_it_does_not_name(fresh: Sql) ->
     assert touched < PAGES, touched
 
 
-@pytest.mark.parametrize("verb", ["finish", "fail", "node_of", "parents"])
+@pytest.mark.parametrize("verb", ["finish", "finish plain", "fail", "node_of", "parents"])
 def test_what_workers_call_scans_no_table(full: Full, fresh: Sql, verb: str) -> None:
     query, params = call(fresh, verb)
 

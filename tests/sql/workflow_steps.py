@@ -64,7 +64,7 @@ def outcomes(token: UUID, ids: list[int], outcome: Node = SUCCEEDED) -> str:
 
 def finish(sql: Sql, token: UUID, ids: list[int], outcome: Node = SUCCEEDED) -> list[str]:
     """The verdicts of finish()."""
-    return [row["verdict"] for row in sql.rows("select * from finish(%s)", outcomes(token, ids, outcome))]
+    return [row["verdict"] for row in sql.finish(token, *({"id": id, **outcome} for id in ids))]
 
 
 def states(sql: Sql, *ids: int) -> list[str]:

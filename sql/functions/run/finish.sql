@@ -5,7 +5,7 @@
 -- Raises 55P03, and changes nothing, when another transaction locks a workflow, or a unique key of an added node, for more than
 -- 100 ms: hand in the other workflows' jobs without it, and its own later.
 --
--- outcomes: [{"id", "token", "state", ...}, ...], a job at most once
+-- outcomes: [{"id", "token", "state", ...}, ...]; NULL = none. A job at most once, here or in ids
 --   succeeded     result: stored unless absent or null
 --   cancelled     reason: default user_requested; error: kept with the job, says why
 --   failed        error {"type", "types" (class names up the inheritance), "message", "traceback"};
@@ -19,6 +19,8 @@
 --   rate_limited  an external limit was hit: parks `key` for `delay` seconds, by default its limits that have a rate, and those
 --                 jobs wait where they are; the attempt does not count. A job without limits is snoozed.
 -- Every outcome may carry elapsed, the seconds its handler took.
+-- ids, tokens, elapseds: parallel arrays of jobs that succeeded without a result, instead of an outcome for each: nearly all end
+-- so, and it costs a third less.
 -- additions: [{"id", "nodes"}, ...]: what a job adds to its own workflow, see add_nodes; if it has succeeded, else they are
 -- dropped.
 --   What add_nodes refuses is raised here (PQ001, PQ004), and nothing is changed.
@@ -31,15 +33,29 @@
 --   stale                nothing was changed, the job is not this token's any more
 -- Raises PQ001, and changes nothing, when an outcome has no such state, or a delay that ends after the year 9999. Texts are cut:
 -- see append_error.
-create function finish(outcomes jsonb, additions jsonb default null)
-returns table (job_id bigint, verdict text, run_at timestamptz)
+create function finish(
+    outcomes jsonb default null, additions jsonb default null,
+    ids bigint[] default null, tokens uuid[] default null, elapseds real[] default null
+) returns table (job_id bigint, verdict text, run_at timestamptz)
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan set jit = off set lock_timeout = '100ms' as $$
 declare
-    done record := finish_ended(outcomes);
+    nodes  bigint[];
+    states node_state[];
+    others jsonb;
+    done   record;
 begin
-    if done.nodes is not null or cardinality(done.ended) < jsonb_array_length(outcomes) then
-        return query select * from finish_batch(outcomes, additions, done.ended, done.nodes, done.states);
+    if ids is not null then
+        select p.nodes, p.states, p.others into nodes, states, others from finish_plain(ids, tokens, elapseds) p;
+        if outcomes is null and others is null and nodes is null then
+            return;
+        end if;
+        outcomes := coalesce(outcomes, '[]') || coalesce(others, '[]');
+    end if;
+    done := finish_ended(outcomes);
+    nodes := nodes || done.nodes;
+    if nodes is not null or cardinality(done.ended) < jsonb_array_length(outcomes) then
+        return query select * from finish_batch(outcomes, additions, done.ended, nodes, states || done.states);
     end if;
 end $$;

@@ -8,6 +8,12 @@ JOBS = "insert_each"
 
 MUTANTS = [
     Mutant("no token when a job ends", "finish_ended", TOKEN, "", guarantees.stale_owner_cannot_finish),
+    Mutant("no token in a plain batch", "finish_at_once", r" and j\.claim_token = o\.token", "",
+           guarantees.stale_owner_cannot_finish),
+    Mutant("a plain batch has no other way", "finish_plain", r"ended := '\{\}';(?=\s+end;)", "raise;",
+           guarantees.one_locked_job_stalls_only_itself),
+    Mutant("a plain batch waits for locks", "finish_at_once", r"SET lock_timeout TO '5ms'", "SET lock_timeout TO '9s'",
+           guarantees.one_locked_job_stalls_only_itself),
     Mutant("no token when a job fails", "finish_unended", TOKEN, "", guarantees.stale_owner_cannot_finish),
     Mutant("no token in give_back", "give_back", r"\s+and j\.claim_token = token", "", guarantees.stale_owner_cannot_give_back),
     Mutant("ending jobs wait for locks", "finish_ended", SKIP, "", guarantees.one_locked_job_stalls_only_itself),

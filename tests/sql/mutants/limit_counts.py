@@ -80,6 +80,7 @@ MUTANTS = [
     Mutant("old claims hold no places", "pay", r"oldest_claim = least\(s\.oldest, held\.at\)", "oldest_claim = held.at",
            places.no_more_run_than_there_are_places),
     Mutant("places of ended jobs are not freed", "finish_ended", FREE, "null;", places.places_come_back),
+    Mutant("places of plain batches are not freed", "finish_plain", FREE, "null;", places.places_come_back),
     Mutant("places of failed jobs are not freed", "finish_batch", FREE, "null;", places.places_come_back),
     Mutant("places of rescued jobs are not freed", "rescue_job", FREE, "null;", places.places_come_back),
 ]  # fmt: skip

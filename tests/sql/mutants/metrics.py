@@ -13,6 +13,7 @@ LATE = roll_up.what_is_committed_late_is_counted
 
 MUTANTS = [
     Mutant("ends without history are lost", "finish_ended", NOTE, "null;", UNKEPT, (roll_up.has_ended,)),
+    Mutant("ends of plain batches without history are lost", "finish_plain", NOTE, "null;", UNKEPT, (roll_up.has_ended,)),
     Mutant("cancels without history are lost", "cancel_held", NOTE, "null;", UNKEPT, (roll_up.is_cancelled_while_it_waits,)),
     Mutant("expired jobs without history are lost", "end_waiting", NOTE, "null;", UNKEPT, (roll_up.has_expired,)),
     Mutant("dropped jobs without history are lost", "drop_oldest", NOTE, "null;", UNKEPT, (roll_up.is_dropped,)),

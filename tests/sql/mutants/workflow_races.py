@@ -28,6 +28,8 @@ MUTANTS = [
     Mutant("new nodes lock the workflow and change nothing", "grow_workflow", r"update workflow [^;]*? into its;",
            "select * into its from workflow where id = flow for no key update;", workflow_guarantees.late_edges_at_every_level),
     Mutant("no token when a node ends", "finish_ended", TOKEN, "", workflow_guarantees.a_stale_owner_cannot_end_a_node),
+    Mutant("no token in a plain batch of nodes", "finish_at_once", r" and j\.claim_token = o\.token", "",
+           workflow_guarantees.a_stale_owner_cannot_end_a_node),
     Mutant("no token when a node fails", "finish_unended", TOKEN, "", workflow_guarantees.a_stale_owner_cannot_end_a_node),
     Mutant("finish waits for a workflow", "finish", r"SET lock_timeout TO '100ms'", "",
            workflow_guarantees.a_held_workflow_stalls_only_itself),
