@@ -128,6 +128,8 @@ class Slots:
             if jobs and jobs[0].limits is not None:  # jobs with limits come first
                 jobs = self._put_limited_first(jobs)
             self.waiting.extend(jobs)
+            if self.waiting:
+                self._pace.fed()
             self._wake()
 
     def _put_limited_first(self, jobs: list[JobContext]) -> list[JobContext]:
@@ -234,6 +236,8 @@ class Slots:
             current.job.set(None)
             if self._stopping:
                 return
+            if not self.running and not self.waiting:
+                self._pace.dry()
             idle = asyncio.get_running_loop().create_future()
             self._idle.append(idle)
             await idle

@@ -106,3 +106,18 @@ def test_slots_that_come_free_are_counted_where_jobs_are_fetched_ahead(pace: Pac
     for _ in range(20):
         lapse(1, SLOW * 2)
     assert pace.free_soon == 0, "then one is fetched for each slot that is free"
+
+
+def test_the_time_without_any_job_makes_no_claim_of_jobs_with_limits_smaller(pace: Pace, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    for _ in range(20):
+        for _ in range(100):
+            pace.ended(BRIEF / 10, is_limited=True)
+        now += WINDOW / 5
+        monkeypatch.setattr("time.monotonic", lambda now=now: now)
+        pace.dry()
+        now += WINDOW * 4 / 5 + 1e-6
+        monkeypatch.setattr("time.monotonic", lambda now=now: now)
+        pace.prefetch()
+        pace.fed()
+    assert pace.started_soon == pytest.approx(100 / (WINDOW / 5) * BRIEF_AHEAD, rel=0.02)

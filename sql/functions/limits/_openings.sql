@@ -6,8 +6,9 @@ declare
     ids    bigint[];
     keys   text[];
     held   bucket_set;
-    begins record := line_begins(in_queue, now_);
+    begins record;
 begin
+    select * into begins from line_begins(in_queue, now_);
     select array_agg(t.id), array_agg(distinct t.key) into ids, keys
       from (select t.id, t.key from turn t
              where t.queue = in_queue and t.lane_id is null and t.due_at between begins.keys_at and now_

@@ -35,7 +35,8 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off s
 begin
     insert into turn (queue, key, due_at)
     select q.queue, k.key, clock_timestamp()
-      from (select distinct key from unnest(keys) as l(keys), unnest(l.keys::text[]) as u(key)) k
+      from (select distinct key  -- most jobs of a batch have the same keys: each array is read once
+              from (select distinct a.its_keys from unnest(keys) as a(its_keys)) l, unnest(l.its_keys::text[]) as u(key)) k
      cross join lateral waiting_queues(k.key) q
      where exists (select from limit_of(k.key) d where d.max_running is not null);
 end $$;

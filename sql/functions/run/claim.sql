@@ -178,17 +178,20 @@ begin
             picked := ids;
         end if;
     end if;
-    -- "= any (array[...])" has no merge order: a plan cached while the table was empty cannot walk the whole key instead.
-    return query
-    update job j
-       set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token, claimed_at = clock_timestamp(),
-           unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end
-      from unnest(picked) as p(id)
-     where j.id = any (array[p.id])
-    returning j.id, j.queue, j.task, j.args, attempt_number(j.attempt, j.terms),
-              attempt_number(j.max_attempts, j.terms), j.priority, j.run_at, j.created_at, j.meta,
-              case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[],
-              case when j.deadline_at is null then j.terms else with_left(j.terms, j.deadline_at) end;
+    if picked <> '{}' then  -- an update of no rows costs 50 us
+        -- "= any (array[...])" has no merge order: a plan cached while the table was empty cannot walk the whole key instead.
+        return query
+        update job j
+           set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token,
+               claimed_at = clock_timestamp(),
+               unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end
+          from unnest(picked) as p(id)
+         where j.id = any (array[p.id])
+        returning j.id, j.queue, j.task, j.args, attempt_number(j.attempt, j.terms),
+                  attempt_number(j.max_attempts, j.terms), j.priority, j.run_at, j.created_at, j.meta,
+                  case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[],
+                  case when j.deadline_at is null then j.terms else with_left(j.terms, j.deadline_at) end;
+    end if;
     if took.is_cut then
         queue := '!large';
         created_at := clock_timestamp();
