@@ -44,4 +44,6 @@ done earlier. Redis runs with `appendonly yes` and `appendfsync everysec`, which
   and ends that were not yet recorded are handed in when the server is back.
 - **pgqueuer**: the worker ends when its connection is gone; whatever starts it again is to restart it. The jobs that it ran are
   run again from the start.
+- **chancy**: jobs that run when the connection is lost are cancelled and fail, for good where they have one attempt, its
+  default; here they have three.
 - **graphile**: a worker that cannot hand a job back ends; what its process held stays locked, as above."""
