@@ -227,7 +227,11 @@ class Finisher:
         self._on_room()
 
     def _retry_later(self, outcomes: list[Outcome]) -> None:
-        """Try these jobs again later, because another transaction locks them; meanwhile other outcomes are reported."""
+        """Try these jobs again later, because another transaction locks them; meanwhile other outcomes are reported.
+
+        Not as plain ones: such a batch finds a lock only when it has done its work, and would do it again with each try.
+        """
+        outcomes = [outcome._replace(text=outcome.json) for outcome in outcomes]
         self._busy.extend(outcomes)
 
         def again() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,23 +11,30 @@ import pytest
 from pgqueue import JobContext, PgQueue
 from pgqueue.database.adapters import FIRST, LAST
 from pgqueue.database.call import Call
+from pgqueue.database.calls.run import Verdict
 from pgqueue.database.instants import moment
 from pgqueue.worker.deliver import Deliverer
 from pgqueue.worker.execute import Outcome, outcome
 from tests.looking import Look
 from tests.worker.conftest import burst
+from tests.worker.finishers import new_finisher
 from tests.worker.jobs import TOKEN, job, sent
 
 
 class Calls:
-    """Keeps the parameters of calls."""
+    """Keeps the parameters of calls.
 
-    def __init__(self) -> None:
+    Args:
+        answers: of the first calls; later ones are answered that all has ended.
+    """
+
+    def __init__(self, answers: Sequence[list[Verdict]] = ()) -> None:
+        self._answers = [*answers]
         self.params: list[Any] = []
 
-    async def run(self, call: Call[Any], *, tell_locked: bool) -> list[Any]:
+    async def run(self, call: Call[Any], *, tell_locked: bool) -> list[Verdict]:
         self.params.append(call.params)
-        return []
+        return self._answers.pop(0) if self._answers else []
 
 
 def _plain(id: int, elapsed: float = 0.0) -> Outcome:
@@ -58,6 +65,19 @@ async def test_in_a_mixed_batch_each_goes_its_way() -> None:
 async def test_a_batch_without_any_is_json_alone() -> None:
     (others,) = await _handed_in(outcome(job(4), "failed", 0.0, error={}))
     assert len(json.loads(others)) == 1
+
+
+async def test_a_run_whose_job_was_held_is_tried_again_as_json_which_finds_locks_before_it_does_anything() -> None:
+    calls = Calls([[Verdict(1, "busy", None)]])
+    finisher = new_finisher(calls, calls, calls, 1000)
+    loop = asyncio.create_task(finisher.run())
+    finisher.add(_plain(1, 0.5))
+    async with asyncio.timeout(10):
+        await finisher.drain()
+    loop.cancel()
+    (first, again) = calls.params
+    assert first[2] == "{1}"
+    assert [(each["id"], each["elapsed"]) for each in json.loads(again[0])] == [(1, 0.5)]
 
 
 async def test_jobs_with_and_without_results_and_errors_end_in_one_batch(async_app: PgQueue, look: Look) -> None:
