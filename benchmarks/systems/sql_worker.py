@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
-import orjson
 import psycopg
 
 from benchmarks.errors import BenchmarkError
 
 REGISTER = "SELECT pgqueue.register_worker(%s, 'benchmark', 'localhost', %s, 'none', %s, 500, interval '1 hour')"
 CLAIM = "SELECT * FROM pgqueue.claim(%s, %s, %s, %s, resume_at => %s)"
-FINISH = "SELECT * FROM pgqueue.finish(%s)"
+FINISH = "SELECT * FROM pgqueue.finish(ids => %s::bigint[], tokens => %s::uuid[], elapseds => null)"
 QUEUES = ["default"]
 
 
@@ -39,9 +38,8 @@ class SqlWorker:
 
     async def succeed(self, token: UUID, ids: list[int]) -> None:
         """Record jobs of one claim as succeeded."""
-        text = str(token)
-        outcomes = [{"id": id, "token": text, "state": "succeeded"} for id in ids]
-        await self._cursor.execute(FINISH, (orjson.dumps(outcomes).decode(),))
+        tokens = ",".join([str(token)] * len(ids))
+        await self._cursor.execute(FINISH, (f"{{{str(ids)[1:-1]}}}", f"{{{tokens}}}"))
         if await self._cursor.fetchall():
             raise BenchmarkError("an outcome was refused")
 
