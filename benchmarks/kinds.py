@@ -200,11 +200,11 @@ KINDS = {
             backlog.measure,
             (
                 Column("claim_1000_ms", "claim p50 ms, 1,000", 2),
-                Column("claim_100000_ms", "100,000", 2),
-                Column("claim_1000000_ms", "1,000,000", 2),
+                Column("claim_100000_ms", "claim, 100,000", 2),
+                Column("claim_1000000_ms", "claim, 1,000,000", 2),
                 Column("finish_1000_ms", "finish p50 ms, 1,000", 2),
-                Column("finish_100000_ms", "100,000", 2),
-                Column("finish_1000000_ms", "1,000,000", 2),
+                Column("finish_100000_ms", "finish, 100,000", 2),
+                Column("finish_1000000_ms", "finish, 1,000,000", 2),
             ),
         ),
         Kind(
@@ -246,7 +246,7 @@ KINDS = {
                 Column("kept", "kept", 3),
                 Column("looks_per_second", "looks/s of each", 2),
                 Column("commits_of_2", "commits/s of 2", 1),
-                Column("commits_of_20", "of 20", 1),
+                Column("commits_of_20", "commits/s of 20", 1),
             ),
         ),
         Kind(
