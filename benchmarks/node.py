@@ -20,7 +20,7 @@ def node() -> str:
     """
     path = shutil.which("node")
     if path is None:
-        raise Unavailable("Node.js is not installed")
+        raise Unavailable("Node.js is not installed (nodejs.org; 22.12 or later)")
     return path
 
 
@@ -34,7 +34,7 @@ def install_packages(needed: str) -> None:
     if (FOLDER / "node_modules" / needed).exists():
         return
     if npm is None:
-        raise Unavailable("npm is not installed")
+        raise Unavailable("npm is not installed (it comes with Node.js: nodejs.org; 22.12 or later)")
     options = ["--no-package-lock", "--no-audit", "--no-fund"]
     result = subprocess.run([npm, "install", *options], cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_SECONDS)
     if result.returncode:
