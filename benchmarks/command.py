@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks import report
 from benchmarks.api import run as api
+from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Row
 from benchmarks.fleet import run as fleet
 from benchmarks.kinds import GROUPS, KINDS, Kind
@@ -143,4 +144,7 @@ def main() -> None:
     app = typer.Typer(add_completion=False)
     app.command()(makes or benchmark)
     name = "python -m benchmarks"
-    app(args=sys.argv[2:] if makes else sys.argv[1:], prog_name=f"{name} {verb}" if makes else name)
+    try:
+        app(args=sys.argv[2:] if makes else sys.argv[1:], prog_name=f"{name} {verb}" if makes else name)
+    except BenchmarkError as error:
+        sys.exit(str(error))

@@ -53,7 +53,8 @@ KINDS = {
         Kind(
             "throughput",
             "Draining a full queue",
-            "No-op async jobs, one worker process, at least ten seconds of steady work after the warm-up.",
+            "No-op async jobs (in Celery, Dramatiq and RQ plain functions), one worker process: ten seconds of steady work after"
+            " the warm-up, or until the queue is all but empty.",
             throughput.measure,
             (RATE, *COSTS),
         ),

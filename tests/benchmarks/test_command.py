@@ -44,6 +44,15 @@ def test_a_benchmark_that_measures_none_of_the_systems_says_so_before_a_server_i
     assert text == "latency measures none of one-key, bare"
 
 
+def test_a_server_that_does_not_answer_is_said_once_and_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARK_DATABASE_URL", "postgresql://somebody:hidden@127.0.0.1:1/jobs")
+    code, text = _said("latency", "--systems", "pgqueue,pgqueuer")
+    assert code == 1
+    assert text.startswith("the server that BENCHMARK_DATABASE_URL names does not answer")
+    assert text.count("refused") == 1
+    assert "hidden" not in text
+
+
 def test_the_help_names_the_other_systems_and_the_page() -> None:
     code, text = _said("--help")
     assert code == 0
