@@ -10,6 +10,7 @@ from benchmarks.errors import Unavailable
 
 FOLDER = Path(__file__).parent
 INSTALL_SECONDS = 300
+VERSION_SECONDS = 10
 
 
 def node() -> str:
@@ -22,6 +23,12 @@ def node() -> str:
     if path is None:
         raise Unavailable("Node.js is not installed (nodejs.org; 22.12 or later)")
     return path
+
+
+def node_version() -> str:
+    """The version of Node.js; raises Unavailable where there is none."""
+    answer = subprocess.run([node(), "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS)
+    return answer.stdout.strip().removeprefix("v")
 
 
 def install_packages(needed: str) -> None:
