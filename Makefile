@@ -48,8 +48,9 @@ format: .venv/.test
 	$(PYTHON_IN_VENV) -m ruff check --fix .
 	$(PYTHON_IN_VENV) -m ruff format .
 
-bench: .venv/.bench .venv/.peers  ## all benchmarks with their peers, and BASE=commit in turns with them; writes docs/performance.md
+bench: .venv/.bench .venv/.peers  ## all benchmarks with their peers, for hours; BASE=commit in turns with them; writes docs/performance.md
 	-$(PYTHON_IN_VENV) -m benchmarks all --repeat 5 $(if $(BASE),--base $(BASE)) --json > .venv/all.jsonl
+	@test -s .venv/all.jsonl || { echo "nothing was measured: $(RUNS)/all.jsonl and the page stay as they were"; exit 1; }
 	mkdir -p $(RUNS) && mv .venv/all.jsonl $(RUNS)/all.jsonl
 	$(PYTHON_IN_VENV) -m benchmarks page $(RUNS)/*.jsonl
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks import report
 from benchmarks.api import run as api
+from benchmarks.errors import BenchmarkError
 from benchmarks.figures import Row
 from benchmarks.fleet import run as fleet
 from benchmarks.kinds import GROUPS, KINDS, Kind
@@ -23,11 +24,21 @@ from benchmarks.options import Options
 from benchmarks.rounds import available, measure
 from benchmarks.server import running_server
 from benchmarks.size import run as size
-from benchmarks.systems import NAMES, System
+from benchmarks.systems import NAMES, PEERS, System
 from benchmarks.systems.before import checked_out
-from benchmarks.tables import terminal
+from benchmarks.terminal import show
 
 CHOICES = (*KINDS, *GROUPS, "all", "size", "api", "fleet")  # the last three have tables of their own, and are not among all
+
+
+SYSTEMS_HELP = f"Comma-separated: pgqueue, bare, {', '.join(PEERS)}, or rows of pgqueue such as one-key and chains-2."
+
+
+def _known_systems(systems: str) -> str:
+    unknown = [name.strip() for name in systems.split(",") if name.strip() not in NAMES]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(NAMES)}")
+    return systems
 
 
 def _known(choice: str) -> str:
@@ -47,7 +58,7 @@ def benchmark(
     choice: Annotated[
         str, typer.Argument(metavar="BENCHMARK", help=", ".join(CHOICES) + "; several with commas.", callback=_known)
     ],
-    systems: Annotated[str, typer.Option(help="Comma-separated; by default all.")] = ",".join(NAMES),
+    systems: Annotated[str, typer.Option(help=SYSTEMS_HELP, show_default="all", callback=_known_systems)] = ",".join(NAMES),
     jobs: Annotated[int | None, typer.Option(min=100, help="Jobs to prepare.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.5, help="Seconds of steady work to measure.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Rounds; medians are reported.")] = 3,
@@ -60,7 +71,10 @@ def benchmark(
         str | None, typer.Option(metavar="REF", help="A commit: measured in turns, as `before`.", callback=_commit)
     ] = None,
 ) -> None:
-    """Measure pgqueue and its neighbours on one PostgreSQL server."""
+    """Measure pgqueue and its neighbours on one PostgreSQL server.
+
+    `page FILE…` writes docs/performance.md of what --json has printed, and `pictures FILE…` its pictures alone.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = Options(jobs=jobs, seconds=seconds, repeat=repeat, processes=processes, batch=batch, picture=picture)
     names = [name for word in choice.split(",") for name in GROUPS.get(word, (word,))]
@@ -77,7 +91,7 @@ def benchmark(
         return
     kinds = [kind for name, kind in KINDS.items() if name in names or "all" in names]
     measured = available([name.strip() for name in systems.split(",")])
-    if not measured:
+    if not _taking_part(kinds, measured):
         raise typer.Exit(1)
     rows: list[Row] = []
     run = run_id()
@@ -90,6 +104,15 @@ def benchmark(
             _print(kind, found, as_json=as_json)
     if not rows or any("error" in row for row in rows):
         raise typer.Exit(1)
+
+
+def _taking_part(kinds: list[Kind], systems: list[System]) -> bool:
+    """Whether there is anything to measure; says which benchmarks have nothing."""
+    given = ", ".join(system.name for system in systems)
+    idle = [kind.name for kind in kinds if not any(kind.name in system.benchmarks for system in systems)]
+    for name in idle if systems else []:
+        print(f"{name} measures none of {given}", file=sys.stderr)
+    return len(idle) < len(kinds)
 
 
 @contextmanager
@@ -106,7 +129,7 @@ def _with_base(systems: list[System], reference: str | None) -> Iterator[list[Sy
 def _print(kind: Kind, rows: list[Row], *, as_json: bool) -> None:
     """Results to stdout, as JSON lines or a table; errors to stderr in any case."""
     if rows and not as_json:
-        Console().print(terminal(kind, rows))
+        show(Console(), kind, rows)
     for row in rows:
         if as_json:
             print(json.dumps(row), flush=True)
@@ -116,9 +139,12 @@ def _print(kind: Kind, rows: list[Row], *, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line: a benchmark, or what is made of the JSON of earlier ones."""
-    makes = {"page": report.page, "pictures": report.pictures}.get(sys.argv[1] if len(sys.argv) > 1 else "")
-    if makes is None:
-        typer.run(benchmark)
-    else:
-        del sys.argv[1]
-        typer.run(makes)
+    verb = sys.argv[1] if len(sys.argv) > 1 else ""
+    makes = {"page": report.page, "pictures": report.pictures}.get(verb)
+    app = typer.Typer(add_completion=False)
+    app.command()(makes or benchmark)
+    name = "python -m benchmarks"
+    try:
+        app(args=sys.argv[2:] if makes else sys.argv[1:], prog_name=f"{name} {verb}" if makes else name)
+    except BenchmarkError as error:
+        sys.exit(str(error))

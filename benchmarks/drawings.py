@@ -23,12 +23,13 @@ NAMES = {
     "procrastinate": "Procrastinate",
     "chancy": "Chancy",
     "pgboss": "pg-boss",
-    "celery": "Celery",
-    "dramatiq": "Dramatiq",
-    "rq": "RQ",
-    "saq": "SAQ",
+    "celery": "Celery (Redis)",
+    "dramatiq": "Dramatiq (Redis)",
+    "rq": "RQ (Redis)",
+    "arq": "arq (Redis)",
+    "saq": "SAQ (Redis)",
 }
-"""As their authors write them, where they differ."""
+"""As their authors write them, and where jobs are not in PostgreSQL: that is another promise, which a picture must not hide."""
 
 
 @dataclass(frozen=True)

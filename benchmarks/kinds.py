@@ -53,7 +53,8 @@ KINDS = {
         Kind(
             "throughput",
             "Draining a full queue",
-            "No-op async jobs, one worker process, at least ten seconds of steady work after the warm-up.",
+            "No-op async jobs (in Celery, Dramatiq and RQ plain functions), one worker process: ten seconds of steady work after"
+            " the warm-up, or until the queue is all but empty.",
             throughput.measure,
             (RATE, *COSTS),
         ),
@@ -200,11 +201,11 @@ KINDS = {
             backlog.measure,
             (
                 Column("claim_1000_ms", "claim p50 ms, 1,000", 2),
-                Column("claim_100000_ms", "100,000", 2),
-                Column("claim_1000000_ms", "1,000,000", 2),
+                Column("claim_100000_ms", "claim, 100,000", 2),
+                Column("claim_1000000_ms", "claim, 1,000,000", 2),
                 Column("finish_1000_ms", "finish p50 ms, 1,000", 2),
-                Column("finish_100000_ms", "100,000", 2),
-                Column("finish_1000000_ms", "1,000,000", 2),
+                Column("finish_100000_ms", "finish, 100,000", 2),
+                Column("finish_1000000_ms", "finish, 1,000,000", 2),
             ),
         ),
         Kind(
@@ -246,7 +247,7 @@ KINDS = {
                 Column("kept", "kept", 3),
                 Column("looks_per_second", "looks/s of each", 2),
                 Column("commits_of_2", "commits/s of 2", 1),
-                Column("commits_of_20", "of 20", 1),
+                Column("commits_of_20", "commits/s of 20", 1),
             ),
         ),
         Kind(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.errors import Unavailable
 from benchmarks.figures import Row
+from benchmarks.node import node_version
+from benchmarks.redis_server import redis_version
 from benchmarks.server import Server
 
 MACHINE = "machine"
@@ -35,9 +39,19 @@ def machine(server: Server, run: str) -> Row:
         "load before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else "unknown",
         "Python": platform.python_version(),
         "pgqueue commit": _checked_out(),
+        "Redis": _version_or_none(redis_version),
+        "Node.js": _version_or_none(node_version),
         "PostgreSQL": settings.pop("server_version"),
         **settings,
     }
+
+
+def _version_or_none(asked: Callable[[], str]) -> str:
+    """Of what only some systems need."""
+    try:
+        return asked()
+    except Unavailable:
+        return "none"
 
 
 def commit(reference: str) -> str | None:

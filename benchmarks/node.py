@@ -10,6 +10,7 @@ from benchmarks.errors import Unavailable
 
 FOLDER = Path(__file__).parent
 INSTALL_SECONDS = 300
+VERSION_SECONDS = 10
 
 
 def node() -> str:
@@ -20,8 +21,14 @@ def node() -> str:
     """
     path = shutil.which("node")
     if path is None:
-        raise Unavailable("Node.js is not installed")
+        raise Unavailable("Node.js is not installed (nodejs.org; 22.12 or later)")
     return path
+
+
+def node_version() -> str:
+    """The version of Node.js; raises Unavailable where there is none."""
+    answer = subprocess.run([node(), "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS)
+    return answer.stdout.strip().removeprefix("v")
 
 
 def install_packages(needed: str) -> None:
@@ -34,7 +41,7 @@ def install_packages(needed: str) -> None:
     if (FOLDER / "node_modules" / needed).exists():
         return
     if npm is None:
-        raise Unavailable("npm is not installed")
+        raise Unavailable("npm is not installed (it comes with Node.js: nodejs.org; 22.12 or later)")
     options = ["--no-package-lock", "--no-audit", "--no-fund"]
     result = subprocess.run([npm, "install", *options], cwd=FOLDER, capture_output=True, text=True, timeout=INSTALL_SECONDS)
     if result.returncode:

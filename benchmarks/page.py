@@ -10,7 +10,7 @@ from benchmarks.figures import Row
 from benchmarks.goals import GOALS, Goal, Results
 from benchmarks.kinds import KINDS, Kind
 from benchmarks.runs import Runs
-from benchmarks.systems import CONNECTIONS, LIMITED, SHAPES
+from benchmarks.systems import CONNECTIONS, IN_REDIS, LIMITED, SHAPES
 from benchmarks.tables import cells, header
 
 KEPT = "<!-- `python -m benchmarks page` keeps what follows. -->"
@@ -21,6 +21,13 @@ Written by `python -m benchmarks page` from the files that runs have left; `make
 systems are measured in the same run, one after the other in every round, with PostgreSQL's `synchronous_commit` on. Figures are
 medians over the rounds. How it is measured, and what each system was given: [benchmarks/README.md](../benchmarks/README.md).
 Only ratios within one run mean much: another machine has other figures.
+"""
+SYSTEMS = """\
+## Systems
+
+Settings and their sources: [benchmarks/README.md](../benchmarks/README.md#systems). Where nothing else is said, Redis runs with
+its defaults: an enqueue is answered before anything is on disk, and a crash loses what came after the last snapshot. PostgreSQL
+answers an enqueue when it is on disk.
 """
 OF_A_RUN = ("benchmark", "run", "load before", "pgqueue commit")
 """What differs between runs on one machine."""
@@ -110,8 +117,12 @@ def _systems(rows: Sequence[Row]) -> str:
     """Each system once, without the rows that are pgqueue in another shape."""
     own = {*CONNECTIONS, *SHAPES, *LIMITED}
     found: Mapping[str, Row] = {str(row["system"]): row for row in rows if row["system"] not in own and "history" in row}
-    lines = [[name, row["version"], row["concurrency"] or "any number", _kept(row)] for name, row in found.items()]
-    return "## Systems\n\n" + _table(["system", "version", "jobs at once", "finished jobs"], lines)
+    lines = [[name, row["version"], _place(name), row["concurrency"] or "any number", _kept(row)] for name, row in found.items()]
+    return f"{SYSTEMS}\n{_table(['system', 'version', 'jobs in', 'jobs at once', 'finished jobs'], lines)}"
+
+
+def _place(name: str) -> str:
+    return "Redis" if name in IN_REDIS else "PostgreSQL"
 
 
 def _kept(row: Row) -> str:

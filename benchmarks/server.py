@@ -130,12 +130,24 @@ def _end_at_once(directory: Path) -> None:
         time.sleep(0.01)
 
 
+def _reached(server: Server) -> Server:
+    """That server, if it answers; raises once, not for each system."""
+    try:
+        with server.connect():
+            return server
+    except psycopg.Error as error:
+        said = " ".join(str(error).split())
+        raise BenchmarkError(
+            f"the server that {URL_VARIABLE} names does not answer; start it, or leave the variable out: {said}"
+        ) from error
+
+
 @contextmanager
 def running_server() -> Iterator[Server]:
     """The server to measure on: the configured one, or a private one on a Unix socket, deleted at the end."""
     configured = os.environ.get(URL_VARIABLE)
     if configured:
-        yield Server(configured)
+        yield _reached(Server(configured))
         return
     from pgqueue import embedded
 

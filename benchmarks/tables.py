@@ -1,10 +1,8 @@
-"""Results as tables: cells that the terminal and the Markdown page share, and the terminal's table."""
+"""Results as tables: cells that the terminal and the Markdown page share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from rich.table import Table
 
 from benchmarks.columns import Column
 from benchmarks.figures import Row
@@ -19,23 +17,13 @@ def header(kind: Kind) -> list[str]:
     return ["system", titles[0], "min to max", f"to {REFERENCE}", *titles[1:]]
 
 
-def cells(kind: Kind, row: Row, rows: Sequence[Row]) -> list[str]:
-    """The line of one system."""
+def cells(kind: Kind, row: Row, rows: Sequence[Row], to: str = " to ") -> list[str]:
+    """The line of one system; `to` stands between the ends of a range."""
     name = f"{row['system']} {row['version']}"
     if "error" in row:
         return [name, "failed", *[""] * len(kind.columns), ""]
     figures = [_format(row, column) for column in kind.columns]
-    return [name, figures[0], _range(row, kind.headline), _ratio(row, rows, kind.headline), *figures[1:]]
-
-
-def terminal(kind: Kind, rows: Sequence[Row]) -> Table:
-    """The table that is printed without --json."""
-    table = Table(title=kind.title)
-    for number, title in enumerate(header(kind)):
-        table.add_column(title, justify="right" if number else "left", no_wrap=not number)
-    for row in rows:
-        table.add_row(*cells(kind, row, rows))
-    return table
+    return [name, figures[0], _range(row, kind.headline, to), _ratio(row, rows, kind.headline), *figures[1:]]
 
 
 def _format(row: Row, column: Column) -> str:
@@ -46,12 +34,12 @@ def _number(value: object, column: Column) -> str | None:
     return f"{value:,.{column.digits}f}" if isinstance(value, int | float) else None
 
 
-def _range(row: Row, column: Column) -> str:
+def _range(row: Row, column: Column, to: str) -> str:
     low, high = row.get("min"), row.get("max")
-    if not isinstance(low, dict) or not isinstance(high, dict):
+    if row.get("repeat") == 1 or not isinstance(low, dict) or not isinstance(high, dict):
         return "-"
     ends = [_number(end.get(column.key), column) for end in (low, high)]
-    return f"{ends[0]} to {ends[1]}" if all(ends) else "-"
+    return f"{ends[0]}{to}{ends[1]}" if all(ends) else "-"
 
 
 def _ratio(row: Row, rows: Sequence[Row], column: Column) -> str:

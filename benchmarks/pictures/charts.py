@@ -54,7 +54,9 @@ def bars(title: str, note: str, lines: Sequence[Line], legend: tuple[str, str] |
             picture.box(LEFT, y, width, BAR - 2, ("two" if line.words else name) + ours)
             said = line.words or (f"{value:,.0f}" if most >= 100 else f"{value:.1f}")
             inside = width > ROOM / 2 and line.words
-            picture.text(said, LEFT + width + (-6 if inside else 6), y + BAR - 4, "small", "end" if inside else "start")
+            picture.text(
+                said, LEFT + width + (-6 if inside else 6), y + BAR - 4, "" if inside else "small", "end" if inside else "start"
+            )
             y += BAR
         y += GAP
     return picture.drawn()

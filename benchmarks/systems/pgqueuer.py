@@ -1,7 +1,8 @@
 """PgQueuer (PyPI pgqueuer) on asyncpg, batches of 100; its log table keeps the history.
 
-PgQueuer refuses a limit of concurrent jobs below twice the batch size, so the worker runs without one: its
-default, and its fastest mode. The worker process is this module: `python -m benchmarks.systems.pgqueuer`.
+Its guide "Performance Tuning" (docs, guides/performance-tuning) has larger batches than the default of 10 for short jobs, one
+connection for a worker, and `pgq autovac` after the install. PgQueuer refuses a limit of concurrent jobs below twice the batch
+size, so the worker runs without one: its default. The worker process is this module: `python -m benchmarks.systems.pgqueuer`.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ class _PgQueuer:
     async def install(self, url: str) -> None:
         connection = await asyncpg.connect(url)
         try:
-            await Queries(AsyncpgDriver(connection)).install()
+            queries = Queries(AsyncpgDriver(connection))
+            await queries.install()
+            await queries.optimize_autovacuum()  # `pgq autovac`
         finally:
             await connection.close()
 

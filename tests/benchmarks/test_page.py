@@ -112,3 +112,9 @@ def test_the_page_in_docs_is_what_the_runs_beside_the_benchmarks_make() -> None:
     made, kept, _ = (ROOT / "docs/performance.md").read_text().partition(page.KEPT)
     assert kept
     assert made == page.text(runs) + "\n"
+
+
+def test_who_keeps_its_jobs_in_redis_is_said_in_the_table_and_in_the_pictures(tmp_path: Path) -> None:
+    text = _written(tmp_path, *LINES)
+    assert [row.split(" | ")[2] for row in _table(text, "Systems")[2:]] == ["PostgreSQL", "PostgreSQL", "Redis", "Redis"]
+    assert ">arq (Redis)<" in (tmp_path / drawings.FOLDER / "latency.svg").read_text()

@@ -5,8 +5,11 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import urlencode
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks import peers
 from benchmarks.errors import BenchmarkError, Unavailable
@@ -16,6 +19,7 @@ from benchmarks.peers import PYTHON_VARIABLE, interpreter, producing, requiremen
 from benchmarks.run import Run
 from benchmarks.systems import PEERS, load
 
+README = Path(peers.__file__).with_name("README.md")
 SCRIPT = """
 import sys, time
 from pathlib import Path
@@ -127,3 +131,23 @@ def test_each_peer_takes_part_in_what_peers_are_compared_by(name: str) -> None:
 
 def test_the_packages_of_peers_are_pinned() -> None:
     assert all("==" in line for line in requirements("peers"))
+
+
+async def test_pgqueuer_has_the_vacuum_settings_that_its_guide_advises(empty_database_url: str) -> None:
+    system = load("pgqueuer")
+    facts = conninfo_to_dict(empty_database_url)
+    await system.install(f"postgresql:///{facts.pop('dbname')}?{urlencode(facts)}")
+    with psycopg.connect(empty_database_url) as connection:
+        row = connection.execute("select reloptions from pg_class where oid = 'pgqueuer'::regclass").fetchone()
+    assert row is not None
+    assert "autovacuum_vacuum_cost_delay=0" in row[0]
+
+
+def test_the_readme_has_the_settings_of_each_peer_and_their_source() -> None:
+    rows = [[cell.strip() for cell in row.split("|")] for row in README.read_text().splitlines() if row.startswith("| ")]
+    told = {row[1]: row[2:-1] for row in rows}
+    for name in PEERS:
+        settings, source, finished = told[name]
+        assert settings, name
+        assert source, name
+        assert finished, name
