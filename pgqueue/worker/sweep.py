@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..database.adapters import FIRST
+
 TARGET = 0.05  # seconds that the walk over a slice may take
 FIRST_SPAN = 1.0  # seconds: most jobs that are late are late by less, such as those whose enqueue has committed late
 LONGEST_SPAN = 1e9  # seconds: what was due earlier still is one slice
@@ -65,4 +67,6 @@ class Sweep:
         self._span = FIRST_SPAN
 
     def _begin(self) -> datetime | None:
-        return None if self._span > LONGEST_SPAN else self._end - timedelta(seconds=self._span)
+        """Where this slice begins; None: it is the last one, which has no beginning."""
+        is_last = self._span > LONGEST_SPAN or self._end - FIRST < timedelta(seconds=self._span)
+        return None if is_last else self._end - timedelta(seconds=self._span)
