@@ -16,8 +16,9 @@ from ..registry import Registered
 from ..tracing.provider import active
 from .abandoned import Abandoned
 from .begin import begin, is_simple
-from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
+from .execute import Surrounded, execute
 from .isolate import Isolated, is_thrown_away, take_back_cancel
+from .outcome import Outcome, cancelled, failure, undescribed
 from .pace import Pace
 from .room import Room
 from .signals import Alarm

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pgqueue import JobContext
-from pgqueue.worker.execute import Outcome
+from pgqueue.worker.outcome import Outcome
 
 TOKEN = "00000000-0000-0000-0000-000000000001"
 THEN = datetime(2020, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from pgqueue.database.call import Call
 from pgqueue.database.calls.run import Verdict
 from pgqueue.database.instants import moment
 from pgqueue.worker.deliver import Deliverer
-from pgqueue.worker.execute import Outcome, outcome
+from pgqueue.worker.outcome import Outcome, outcome
 from tests.looking import Look
 from tests.worker.conftest import burst
 from tests.worker.finishers import new_finisher

@@ -52,9 +52,7 @@ def _look(upkeep: Maintenance, database: Database, pause: float = ROUND) -> list
     return list(database.asked)
 
 
-def _upkeep(
-    database: Any, alarm: Alarm, lease: float = LEASE, take_stuck: Callable[[], list[JobContext]] = list
-) -> Maintenance:
+def _upkeep(database: Any, alarm: Alarm, lease: float = LEASE, take_stuck: Callable[[], list[JobContext]] = list) -> Maintenance:
     scheduler = cast(Scheduler, None)
     return Maintenance(
         cast(Link, database), lease, uuid.uuid4, held=list, take_stuck=take_stuck, alarm=alarm, scheduler=scheduler
