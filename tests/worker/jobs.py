@@ -21,9 +21,9 @@ def job(id: int = 1, task: str = "handler", **args: Any) -> JobContext:
     return JobContext(TOKEN, id, "default", task, json.dumps(args), 1, 4, 0, THEN, THEN, None)
 
 
-def limited_job(id: int, *keys: str) -> JobContext:
+def limited_job(id: int, *keys: str, task: str = "handler") -> JobContext:
     """A claimed job with limits."""
-    return JobContext(TOKEN, id, "default", "handler", "{}", 1, 4, 0, THEN, THEN, None, None, list(keys or ("key",)))
+    return JobContext(TOKEN, id, "default", task, "{}", 1, 4, 0, THEN, THEN, None, None, list(keys or ("key",)))
 
 
 def said(outcome: Outcome) -> dict[str, Any]:

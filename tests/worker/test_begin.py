@@ -10,7 +10,7 @@ from pgqueue import JobContext, PgQueue
 from pgqueue.worker.slots import SLICE, Slots
 from tests.waiting import auntil
 from tests.worker.finishers import HeardAlarm
-from tests.worker.jobs import job
+from tests.worker.jobs import job, limited_job
 
 said: ContextVar[str] = ContextVar("said", default="nothing")
 
@@ -124,3 +124,28 @@ async def test_after_a_handler_that_blocks_the_loop_others_have_their_turn(handl
     await handlers.ended(4)
     turning.cancel()
     assert len(set(handlers.turns)) == 4
+
+
+async def test_when_brief_handlers_have_ended_who_waits_for_room_looks_again(handlers: Handlers) -> None:
+    room = asyncio.create_task(handlers.slots.room())
+    handlers.slots.add([job(n, "brief") for n in range(3)])  # its slot has its turn behind that of `room`
+    async with asyncio.timeout(10):
+        assert (await room)[0] == 3
+
+
+async def test_brief_jobs_with_limits_leave_their_room(handlers: Handlers) -> None:
+    jobs = [limited_job(n, task="brief") for n in range(3)]
+    handlers.slots.add(jobs)
+    await handlers.ended(3)
+    assert (handlers.slots._room.limited_running, handlers.slots._room.limited_waiting) == (0, 0)
+
+
+async def test_the_time_without_jobs_is_measured_from_the_end_of_the_last_to_the_next(handlers: Handlers) -> None:
+    handlers.slots.add([job(1, "brief"), job(2, "waiting")])
+    await handlers.ended(1)
+    assert handlers.slots._pace._dry_since is None
+    handlers.gate.set()
+    await handlers.ended(2)
+    await auntil(lambda: handlers.slots._pace._dry_since is not None, "the end of the last job")
+    handlers.slots.add([job(3, "brief")])
+    assert handlers.slots._pace._dry_since is None

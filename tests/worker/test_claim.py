@@ -13,8 +13,10 @@ from pgqueue import JobContext
 from pgqueue.database import Link
 from pgqueue.database.call import Call
 from pgqueue.database.calls.run import Claimed
+from pgqueue.errors import Disconnected
 from pgqueue.worker import claim
 from pgqueue.worker.claim import BACKSTOP, ROOM_AGAIN, USUAL, Claimer
+from pgqueue.worker.foreign import Foreign
 from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
@@ -87,6 +89,7 @@ async def claiming(
     alarm: Alarm,
     add: Callable[[list[JobContext]], None] = lambda jobs: None,
     is_current: Callable[[uuid.UUID], bool] = lambda id: True,
+    foreign: Foreign | None = None,
 ) -> AsyncIterator[None]:
     id = uuid.uuid4()
 
@@ -106,6 +109,7 @@ async def claiming(
         nothing,
         add=add,
         is_current=is_current,
+        foreign=foreign,
     )
     run = asyncio.create_task(claimer.run())
     yield
@@ -261,3 +265,40 @@ async def test_jobs_of_an_id_that_was_lost_meanwhile_are_not_added() -> None:
     async with claiming(database, slots, RecordingAlarm(), added, is_current=lambda id: False):
         await auntil(lambda: len(database.asked) >= 3, "the claims")
     assert (added.seen, slots.expected) == ([], 0)
+
+
+async def test_a_claim_that_is_not_answered_is_noted_and_asked_again_under_its_token() -> None:
+    """It may have taken jobs: see reconcile."""
+    database, alarm = Unanswering(1), RecordingAlarm()
+    async with claiming(database, RoomySlots(0, False), alarm):
+        await auntil(lambda: len(database.tokens) >= 2, "the second try")
+    assert database.tokens[0] == database.tokens[1]
+    assert alarm.unanswered_at > 0
+
+
+class Unanswering(Database):
+    """Does not answer the first claims. Keeps the tokens of all, and what is given back."""
+
+    def __init__(self, times: int, *answers: tuple[int, float | None]) -> None:
+        super().__init__(*answers)
+        self._times = times
+        self.tokens, self.given_back = list[uuid.UUID](), list[list[int]]()
+
+    async def run(self, call: Call[Any]) -> Any:
+        if len(call.params) == 2:
+            self.given_back.append(call.params[1])
+            return []
+        self.tokens.append(call.params[1])
+        if len(self.tokens) <= self._times:
+            raise Disconnected("gone")
+        return await super().run(call)
+
+
+async def test_jobs_of_tasks_that_the_worker_has_not_are_given_back_of_a_full_claim_too() -> None:
+    database, slots = Unanswering(0, (WANT, None)), RoomySlots(0, False)
+    added = Added(database, slots)
+    foreign = Foreign(["another"])
+    async with claiming(database, slots, RecordingAlarm(), added, foreign=foreign):
+        await auntil(lambda: database.given_back, "the jobs that are given back")
+    assert database.given_back == [list(range(WANT))]
+    assert added.seen[0][0] == 0
