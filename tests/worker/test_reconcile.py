@@ -13,9 +13,11 @@ from pgqueue.database import Link
 from pgqueue.database.connection import DEADLINE
 from pgqueue.errors import Disconnected
 from pgqueue.worker import maintenance
+from pgqueue.worker.cancels import Cancels
 from pgqueue.worker.maintenance import LATE, Maintenance
 from pgqueue.worker.scheduler import Scheduler
 from pgqueue.worker.signals import Alarm
+from pgqueue.worker.slots import Slots
 from pgqueue.worker.sparse import SHARE
 from tests.worker.jobs import job
 
@@ -124,3 +126,44 @@ async def test_stuck_jobs_are_given_back_again_until_that_is_answered(monkeypatc
     for _ in range(3):
         await upkeep._give_back()
     assert refusing.asked == [[1, 2], [1, 2, 3]]
+
+
+class SlowDatabase(Database):
+    """Whole looks for jobs to rescue, and for runs to cancel, take a second. Keeps which of them were whole."""
+
+    def __init__(self, now: float) -> None:
+        super().__init__()
+        self.now, self.takes = now, 1.0
+        self.whole: list[bool] = []
+
+    async def run(self, call: Any) -> Any:
+        params = call().params if callable(call) else call.params
+        if not params:
+            return 0
+        whole = params[1] if len(params) == 2 else params[3] is None
+        self.whole.append(whole)
+        self.now += self.takes if whole else 0.0
+        return 0 if len(params) == 2 else []
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> SlowDatabase:
+    slow = SlowDatabase(1000.0)
+    monkeypatch.setattr("time.monotonic", lambda: slow.now)
+    return slow
+
+
+def test_while_a_look_for_lost_jobs_is_slow_most_are_for_those_of_workers_that_were_lost_lately(slow: SlowDatabase) -> None:
+    upkeep = _upkeep(slow, Alarm())
+    for pause in (ROUND, ROUND, SHARE * slow.takes):
+        slow.now += pause
+        asyncio.run(upkeep._rescue_lost())
+    assert slow.whole == [True, False, True]
+
+
+def test_while_a_look_for_cancelled_jobs_is_slow_most_are_at_young_claims(slow: SlowDatabase) -> None:
+    cancels = Cancels(cast(Link, slow), LEASE, uuid.uuid4, cast(Slots, None), lambda: True)
+    for pause, only_held in ((ROUND, False), (ROUND, False), (SHARE * slow.takes, True), (0.0, False)):
+        slow.now += pause
+        asyncio.run(cancels._ask([1], only_held))
+    assert slow.whole == [True, False, False, True]
