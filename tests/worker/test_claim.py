@@ -26,8 +26,8 @@ WANT, LIMITED = 100, 10
 NEVER = 600.0
 
 
-def _rows(count: int) -> list[tuple[Any, ...]]:
-    return [(n, "default", "task", "{}", 1, 4, 0, sent(THEN), sent(THEN), None, None, None) for n in range(count)]
+def _rows(count: int, limits: list[str] | None = None) -> list[tuple[Any, ...]]:
+    return [(n, "default", "task", "{}", 1, 4, 0, sent(THEN), sent(THEN), None, None, limits) for n in range(count)]
 
 
 class RecordingAlarm(Alarm):
@@ -49,13 +49,14 @@ class Database:
     def __init__(self, *answers: tuple[int, float | None]) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[int, int]] = []
+        self.limits: list[str] | None = None  # of the jobs
 
     async def run(self, call: Call[Any]) -> Claimed:
         want, limited = call.params[3], call.params[6]
         self.asked.append((want, limited))
         await asyncio.sleep(0)
         count, again_in = self.answers.pop(0) if self.answers else (0, None)
-        return Claimed(_rows(count), again_in)
+        return Claimed(_rows(count, self.limits), again_in)
 
 
 class RoomySlots:
@@ -250,9 +251,11 @@ async def test_the_next_claim_is_sent_before_jobs_are_made_of_the_rows_of_the_la
     )
 
 
-async def test_jobs_with_limits_are_added_at_once() -> None:
+@pytest.mark.parametrize(("limits", "again_in"), [(["key"], None), (None, 0.3)], ids=["all", "others wait"])
+async def test_jobs_with_limits_are_added_at_once(limits: list[str] | None, again_in: float | None) -> None:
     """They were counted as started, and the next claim counts the places that they have taken."""
-    database, slots = Database((WANT, 0.3)), RoomySlots(WANT, True)
+    database, slots = Database((WANT, again_in)), RoomySlots(WANT, True)
+    database.limits = limits
     added = Added(database, slots)
     async with claiming(database, slots, RecordingAlarm(), added):
         await auntil(lambda: added.seen, "the jobs")
