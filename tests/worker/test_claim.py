@@ -305,3 +305,36 @@ async def test_jobs_of_tasks_that_the_worker_has_not_are_given_back_of_a_full_cl
         await auntil(lambda: database.given_back, "the jobs that are given back")
     assert database.given_back == [list(range(WANT))]
     assert added.seen[0][0] == 0
+
+
+class Walking(Database):
+    """Full claims take long, and the later ones miss their deadline. Keeps where claims resume."""
+
+    def __init__(self, answered: int) -> None:
+        super().__init__((WANT, None))
+        self._answered, self.resumed = answered, list[bool]()
+
+    async def run(self, call: Call[Any]) -> Claimed:
+        is_full = call.params[5] is None
+        self.resumed.append(not is_full)
+        if is_full:
+            await asyncio.sleep(0.02)
+            self._answered -= 1
+            if self._answered < 0:
+                raise Disconnected("too slow", too_slow=True)
+        return await super().run(call)
+
+
+async def test_after_a_full_claim_that_misses_its_deadline_claims_resume_where_the_last_ones_were() -> None:
+    """Else it would be made again and again, and the worker would get nothing."""
+    database = Walking(1)
+    async with claiming(database, RoomySlots(0, False), RecordingAlarm()):
+        await auntil(lambda: len(database.resumed) >= 5, "the claims")
+    assert database.resumed[:5] == [False, True, False, True, False]
+
+
+async def test_a_full_claim_that_misses_its_deadline_is_made_again_if_there_is_no_place_to_resume() -> None:
+    database = Walking(0)
+    async with claiming(database, RoomySlots(0, False), RecordingAlarm()):
+        await auntil(lambda: len(database.resumed) >= 3, "the claims")
+    assert not any(database.resumed)
