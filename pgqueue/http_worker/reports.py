@@ -12,7 +12,7 @@ from .._json import dumps, loads_own
 from ..database.backoff import Backoff, Complaints
 from ..run import Run
 from ..watching.said import Said, Unstored
-from ..worker.execute import Outcome, failure
+from ..worker.outcome import Outcome, failure
 from .link import ApiLink, Refused, Unreachable
 
 log = logging.getLogger("pgqueue.worker")

@@ -22,7 +22,7 @@ from ..errors import ConfigurationError
 from ..lifespan import StoppedEarly, entered, injections
 from ..redact import Redactor
 from ..version import __version__
-from ..worker.execute import outcome
+from ..worker.outcome import outcome
 from ..worker.signals import Alarm
 from ..worker.slots import Slots
 from ..worker.surround import Surroundings

@@ -16,8 +16,9 @@ from ..outcomes import RateLimited, Snooze
 from ..registry import Registered, Registry
 from ..steps.waits import waits_of
 from ..tracing.carried import carry
-from ..worker.execute import Outcome, arguments_of, raised, returned, with_nodes
+from ..worker.execute import arguments_of
 from ..worker.isolate import Isolated
+from ..worker.outcome import Outcome, raised, returned, with_nodes
 
 
 class Ended(NamedTuple):

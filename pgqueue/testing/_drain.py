@@ -16,7 +16,7 @@ from ..database.calls import manage as manage_calls
 from ..database.calls import testing as sql
 from ..errors import PgQueueError, ResultExpired, ResultWithheld, WrongConnection
 from ..registry import Registered, Registry
-from ..worker.execute import failure
+from ..worker.outcome import failure
 from ..worker.parents import give_parents
 from ._call import Caller, Ended
 from ._connection import AsyncGivenConnection, GivenConnection, GivenServices, redirected

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..context import JobContext
 from ..logs.current import of_job
-from .execute import Outcome
+from .outcome import Outcome
 from .room import Room
 
 log = logging.getLogger("pgqueue.worker")

@@ -6,8 +6,9 @@ from typing import Any
 
 from ..context import JobContext
 from ..registry import CHUNK, Registered
-from .execute import Outcome, arguments_of, committed, ended_by, returned
+from .execute import arguments_of, ended_by
 from .isolate import Isolated, generator_exit
+from .outcome import Outcome, committed, returned
 
 
 def is_simple(job: JobContext, task: Registered[Any]) -> bool:

@@ -17,8 +17,8 @@ from ..hooks import Callback, Callbacks, JobError, JobEvent, Kind
 from ..logs import current
 from ..logs.current import of_job
 from .calling import call_back
-from .execute import Outcome
 from .isolate import is_thrown_away, take_back_cancel
+from .outcome import Outcome
 
 log = logging.getLogger("pgqueue.worker")
 MOST_WAITING = 1000  # events that may wait; at this number no more jobs start

@@ -147,9 +147,12 @@ class Claimer:
         call = run_calls.claim(worker_id, token, self._queues, want, self._weights, resume, limited, self._foreign.names)
         started = time.monotonic()
         try:
-            rows, again_in, is_cut = await self._repeat(call)
+            rows, again_in, is_cut = await self._repeat(call, unless_slow=resume is None and self._cursor.has_places())
         except WorkerLost:
             await self._on_lost(worker_id)
+            return want, True, None
+        except Disconnected:  # a full claim that was too slow, and would be again: meanwhile claim where the last ones were
+            self._cursor.claimed([], time.monotonic() - started, full=True)
             return want, True, None
         self._progress.claimed()
         took = time.monotonic() - started
@@ -180,14 +183,18 @@ class Claimer:
         self._add(jobs)
         return foreign
 
-    async def _repeat(self, call: Call[Any]) -> Any:
-        """Repeat a call with the same token until it is answered; reconcile gives back jobs that a lost answer has claimed."""
+    async def _repeat(self, call: Call[Any], *, unless_slow: bool = False) -> Any:
+        """Repeat a call with the same token until it is answered; reconcile gives back jobs that a lost answer has claimed.
+
+        Raises:
+            Disconnected: it has missed its deadline, and was not to be repeated then.
+        """
         while True:
             try:
                 return await self._link.run(call)
             except BaseException as error:
                 self._alarm.unanswered_at = time.monotonic()
-                if not isinstance(error, Disconnected):
+                if not isinstance(error, Disconnected) or (unless_slow and error.too_slow):
                     raise
                 self._progress.made()
                 log.debug("a claim was not answered; asking again")

@@ -47,6 +47,10 @@ class Cursor:
         resume = [{"queue": q, "priority": p, "run_at": place.isoformat()} for (q, p), place in places.items()]
         return resume + self._sweep.slice(places) if self._slicing else resume
 
+    def has_places(self) -> bool:
+        """Whether a claim can resume anywhere: full claims are slow, and some have got jobs."""
+        return bool(self._lowest)
+
     def claimed(self, rows: list[tuple[Any, ...]], elapsed: float, *, full: bool) -> None:
         """Note the rows of a claim and how long it took."""
         now, explained = time.monotonic(), PER_ROW * len(rows)

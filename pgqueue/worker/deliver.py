@@ -15,7 +15,7 @@ from ..database.calls import run as run_calls
 from ..database.calls.run import Plain, Verdict
 from ..database.link import Locked
 from ..errors import Disconnected, InvalidArgument, JobNotFound, PgQueueError, WrongState
-from .execute import Outcome, failure
+from .outcome import Outcome, failure
 from .traced import finishing
 
 log = logging.getLogger("pgqueue.worker")

@@ -10,10 +10,10 @@ from ..database import Link
 from ..database.calls.run import Verdict
 from ..logs.current import of_job
 from .deliver import Deliverer, HandedIn, Run
-from .execute import Outcome, spent
 from .held import MOST as MOST_HELD
 from .held import Held
 from .job_logs import JobLogs
+from .outcome import Outcome, spent
 from .signals import Alarm
 from .slow import Slow
 from .waiters import Waiters

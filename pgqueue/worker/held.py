@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from .deliver import Deliverer, HandedIn
-from .execute import Outcome
+from .outcome import Outcome
 
 log = logging.getLogger("pgqueue.worker")
 AGAIN = 0.1  # seconds until a group is tried again, twice as long each time

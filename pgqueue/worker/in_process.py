@@ -30,8 +30,9 @@ from ..tracing.carried import carry
 from ..tracing.provider import active
 from ..watching.said import Said, Unstored
 from .describe import describe
-from .execute import arguments_of, cancelled, returned
+from .execute import arguments_of
 from .log_handler import forget, keep
+from .outcome import cancelled, returned
 from .questions import answer_questions
 from .stack_signal import listen_to_signal
 

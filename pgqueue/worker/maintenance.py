@@ -70,6 +70,7 @@ class Maintenance:
         self._swept_to: str | None = None
         self._reconciling, self._rescuing = Sparse(), Sparse()
         self._reconciled_at = time.monotonic()  # when the last look at its own jobs began
+        self._giving_back: dict[str, list[int]] = {}  # jobs by the token of their claim: kept until the database has answered
         self._rescue_in = 0.0  # rounds of `_sweep` until this worker looks for lost ones
         self._complaints = Complaints(log, "maintenance failed; jobs continue")
 
@@ -138,7 +139,8 @@ class Maintenance:
         def call() -> Call[list[int]]:
             nonlocal began, whole
             began, whole = time.monotonic(), self._reconciling.begin()
-            within = None if whole else began - self._reconciled_at + grace + LATE
+            # A look that was left out may have been due while a claim, made DEADLINE before, was still waiting for its answer.
+            within = None if whole else began - self._reconciled_at + max(grace, DEADLINE) + LATE
             return worker_calls.reconcile(self._worker_id(), self._held(), grace, within)
 
         try:
@@ -189,8 +191,8 @@ class Maintenance:
     async def _give_back(self) -> None:
         """Give back jobs that wait behind slow handlers, so that other workers can run them."""
         await asyncio.sleep(STUCK_EVERY)
-        by_token: dict[str, list[int]] = {}
         for job in self._take_stuck():
-            by_token.setdefault(job.token, []).append(job.id)
-        for token, ids in by_token.items():
+            self._giving_back.setdefault(job.token, []).append(job.id)
+        for token, ids in list(self._giving_back.items()):
             await self._link.run(run_calls.give_back(UUID(token), ids))
+            del self._giving_back[token]

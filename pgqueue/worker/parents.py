@@ -15,7 +15,7 @@ from ..database.calls.workflows import ParentRow
 from ..errors import Disconnected, PgQueueError, ResultExpired, ResultWithheld
 from ..registry import Registered
 from ..workflow.node import Parents
-from .execute import Outcome, failure
+from .outcome import Outcome, failure
 from .slots import Slots
 
 

@@ -22,7 +22,6 @@ from .cancels import Cancels
 from .claim import BACKSTOP, Claimer
 from .depths import Depths
 from .doctor import Doctor
-from .execute import Outcome
 from .figures import Figures
 from .finish import Finisher
 from .foreign import Foreign
@@ -36,6 +35,7 @@ from .maintenance import Maintenance
 from .membership import Membership
 from .operations import Operations
 from .options import WorkerOptions
+from .outcome import Outcome
 from .parents import ParentLoader
 from .process import Processes
 from .queues import QueueWatch

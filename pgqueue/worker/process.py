@@ -15,8 +15,8 @@ from ..errors import ConfigurationError, RemoteError, Timeout
 from ..outcomes import RateLimited
 from ..tracing.carried import outgoing
 from . import in_process
-from .execute import Outcome
 from .in_process import RAISED, RATE_LIMITED, Setup, to_json
+from .outcome import Outcome
 from .questions import ask_all
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from ..registry import Registered
 from ..tracing.provider import active
 from .abandoned import Abandoned
 from .begin import begin, is_simple
-from .execute import Outcome, Surrounded, cancelled, execute, failure, undescribed
+from .execute import Surrounded, execute
 from .isolate import Isolated, is_thrown_away, take_back_cancel
+from .outcome import Outcome, cancelled, failure, undescribed
 from .pace import Pace
 from .room import Room
 from .signals import Alarm
@@ -94,8 +95,10 @@ class Slots:
         return want, min(want, max(0, self._room.limited(len(self.preparing), len(self.running))))
 
     def expect(self, count: int) -> None:
-        """Count jobs that were claimed and are about to be added; a negative number takes it back."""
+        """Count jobs that were claimed and are about to be added; a negative number takes it back, also if they are not added."""
         self._expected += count
+        if count < 0:
+            self._room_made.set()
 
     def hold_few(self, is_large: bool) -> None:
         """Say whether the jobs of the last claim were too large together: then none are fetched ahead of the free slots."""
@@ -252,7 +255,7 @@ class Slots:
             self.running[job.id] = this
             self._jobs[this] = job
             current.job.set(job)  # until the next job, because taking it back costs as much as setting it
-            self._room.last_start = now = time.perf_counter()
+            self._room.last_start = time.perf_counter()
             task = self._tasks.get(job.task)
             if task is None or not self._is_bare or not is_simple(job, task):
                 await self._run(job, task, this)
@@ -260,7 +263,7 @@ class Slots:
                 await self._run(job, task, this, rest)
             if this.cancelling():
                 await take_back_cancel(this)
-            if now - since > SLICE:
+            if time.perf_counter() - since > SLICE:
                 self._look_for_room()
                 await asyncio.sleep(0)
                 since = time.perf_counter()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ..errors import Disconnected, InvalidArgument, PgQueueError
 from .deliver import Deliverer, HandedIn, given_up
-from .execute import Outcome
+from .outcome import Outcome
 
 log = logging.getLogger("pgqueue.worker")
 PART = 1.0  # seconds for several outcomes; a hundred usually take a fiftieth of it, so a part that needs more has a slow outcome

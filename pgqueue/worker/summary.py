@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .execute import Outcome, spent
+from .outcome import Outcome, spent
 from .slots import Slots
 
 log = logging.getLogger("pgqueue.worker")

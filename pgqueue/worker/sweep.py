@@ -1,13 +1,15 @@
 """A full claim in slices: one that walks millions of dead entries would keep the worker without jobs for seconds.
 
-Once a second a claim that resumes where the last one was also looks at one slice of what is before: of one queue, at all
-priorities, at the jobs that were due in a span of time. From slice to slice it goes back in time, and a span is as long as its
-walk is quick.
+Once a second a claim that resumes where the last one was also looks at the priorities at which none resumes, and at one slice of
+what is before: of one queue, at all priorities, at the jobs that were due in a span of time. From slice to slice it goes back in
+time, and a span is as long as its walk is quick.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+
+from ..database.adapters import FIRST
 
 TARGET = 0.05  # seconds that the walk over a slice may take
 FIRST_SPAN = 1.0  # seconds: most jobs that are late are late by less, such as those whose enqueue has committed late
@@ -35,14 +37,20 @@ class Sweep:
         queue, begin = self._left[-1], self._begin()
         entries: list[dict[str, Any]] = []
         for priority in PRIORITIES:
-            place = places.get((queue, priority))
-            until = self._end if place is None else min(place, self._end)
+            until = min(places.get((queue, priority), self._end), self._end)
             if begin is None or begin < until:
                 since = "-infinity" if begin is None else begin.isoformat()
                 entries.append({"queue": queue, "priority": priority, "run_at": since, "until": until.isoformat()})
-            if place is None:
-                entries.append({"queue": queue, "priority": priority, "run_at": self._top.isoformat()})
-        return entries
+        return entries + self._not_resumed(places)
+
+    def _not_resumed(self, places: Places) -> list[dict[str, Any]]:
+        """What may be new at the other priorities, in all queues: an urgent job must not wait until its queue has its turn."""
+        return [
+            {"queue": queue, "priority": priority, "run_at": (self._top if queue == self._left[-1] else top).isoformat()}
+            for queue, top in _tops(places).items()
+            for priority in PRIORITIES
+            if (queue, priority) not in places
+        ]
 
     def walked(self, places: Places, seconds: float) -> bool:
         """A slice took so long, and held no more jobs. Returns whether it was the last one of the sweep."""
@@ -61,8 +69,18 @@ class Sweep:
         return False
 
     def _first(self, places: Places) -> None:
-        self._top = self._end = max(place for (queue, _), place in places.items() if queue == self._left[-1])
+        self._top = self._end = _tops(places)[self._left[-1]]
         self._span = FIRST_SPAN
 
     def _begin(self) -> datetime | None:
-        return None if self._span > LONGEST_SPAN else self._end - timedelta(seconds=self._span)
+        """Where this slice begins; None: it is the last one, which has no beginning."""
+        is_last = self._span > LONGEST_SPAN or self._end - FIRST < timedelta(seconds=self._span)
+        return None if is_last else self._end - timedelta(seconds=self._span)
+
+
+def _tops(places: Places) -> dict[str, datetime]:
+    """The last place of each queue."""
+    tops: dict[str, datetime] = {}
+    for (queue, _), place in places.items():
+        tops[queue] = max(place, tops.get(queue, place))
+    return tops

@@ -14,7 +14,7 @@ from ..errors import SoftTimeout
 from ..logs.current import of_job
 from ..registry import Registered
 from ..terms import Terms
-from .execute import Outcome, cancelled, committed, spent, timed_out
+from .outcome import Outcome, cancelled, committed, spent, timed_out
 
 log = logging.getLogger("pgqueue.worker")
 CANCEL_EVERY = 0.5  # seconds until a handler that has swallowed its cancellation is cancelled again

@@ -15,7 +15,8 @@ from ..registry import Registered
 from ..retry import qualified_name
 from ..tracing.carried import carry
 from ..tracing.provider import active
-from .execute import Outcome, Surrounded, execute
+from .execute import Surrounded, execute
+from .outcome import Outcome
 
 if TYPE_CHECKING:
     from ..tracing.otel import Headers, Name, Operation, Telemetry, Value

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from .._json import loads_own
 from .._text import cut, printable
-from .execute import Outcome
 from .lag import LoopLag
+from .outcome import Outcome
 from .progress import Progress
 from .status import LONGEST_ERROR, MOST_RUNNING, State, Status
 

@@ -94,7 +94,8 @@ select retry, result_ttl, meta, terms, expires_at, deadline_at,
 
 -- What stays of a job that is over. History and dead letters end with these columns, in this order, behind their own: a job is
 -- moved by "delete from job_kept … returning <their own columns>, k.*" and an insert of just that. So the list stands here only,
--- and the view costs nothing. A new column is the last one in all three; tests/sql/test_kept_columns.py compares them.
+-- and in finish_at_once, which needs the token too; and the view costs nothing. A new column is the last one in all of them;
+-- tests/sql/test_kept_columns.py compares the tables, test_finish_plain.py what is kept.
 create view job_kept as
 select id, run_at, created_at, claimed_at, worker_id, retry_of, workflow_id, priority, attempt, max_attempts, rescues,
        queue, task, args, retry, result_ttl, unique_key, unique_mode, meta, limits, cost, terms, control

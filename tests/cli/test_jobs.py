@@ -125,12 +125,12 @@ def test_frames_of_pgqueue_are_one_line_unless_all_are_wanted(run: Run, ids: dic
     lines, full = run("job", ids["dead"]).out.splitlines(), run("job", ids["dead"], "--full").out
     (folded,) = [line for line in lines if " of pgqueue" in line]
     count = int(folded.split()[1])
-    assert folded == f"    … {count} frames of pgqueue (--full)"
+    assert folded == f"    … {count} {'frame' if count == 1 else 'frames'} of pgqueue (--full)"
     assert full.count("File ") == count + sum("File " in line for line in lines)
-    assert "execute.py" in full
-    assert not any("execute.py" in line for line in lines)
+    assert "begin.py" in full
+    assert not any("begin.py" in line for line in lines)
     (job,) = run("job", ids["dead"], "--json").lines
-    assert "execute.py" in job["errors"][-1]["traceback"]
+    assert "begin.py" in job["errors"][-1]["traceback"]
 
 
 def test_a_failed_job_in_json_has_its_attempts(run: Run, ids: dict[str, int]) -> None:

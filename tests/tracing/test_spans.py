@@ -106,6 +106,18 @@ def test_a_process_with_an_sdk_goes_on_with_the_trace_of_its_run(spans: Spans, m
     assert parent(second) is None
 
 
+async def test_a_job_that_brings_no_trace_has_a_span_too(app: PgQueue, spans: Spans, look: Look) -> None:
+    """Such as one that SQL has enqueued. Most of them start without a coroutine of ours, if there is no SDK."""
+
+    @app.task(queue="mail")
+    async def greet() -> None: ...
+
+    look.value("select enqueue('greet', queue => 'mail')")
+    await burst(app)
+
+    assert parent(spans.one("process mail")) is None
+
+
 async def test_spans_of_many_jobs_are_linked_to_theirs(app: PgQueue, spans: Spans) -> None:
     @app.task(queue="mail")
     async def greet(number: int) -> None: ...

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pgqueue import JobContext
-from pgqueue.worker.execute import Outcome
+from pgqueue.worker.outcome import Outcome
 
 TOKEN = "00000000-0000-0000-0000-000000000001"
 THEN = datetime(2020, 1, 1, tzinfo=UTC)
@@ -21,9 +21,9 @@ def job(id: int = 1, task: str = "handler", **args: Any) -> JobContext:
     return JobContext(TOKEN, id, "default", task, json.dumps(args), 1, 4, 0, THEN, THEN, None)
 
 
-def limited_job(id: int, *keys: str) -> JobContext:
+def limited_job(id: int, *keys: str, task: str = "handler") -> JobContext:
     """A claimed job with limits."""
-    return JobContext(TOKEN, id, "default", "handler", "{}", 1, 4, 0, THEN, THEN, None, None, list(keys or ("key",)))
+    return JobContext(TOKEN, id, "default", task, "{}", 1, 4, 0, THEN, THEN, None, None, list(keys or ("key",)))
 
 
 def said(outcome: Outcome) -> dict[str, Any]:

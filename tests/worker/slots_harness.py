@@ -3,7 +3,7 @@
 import asyncio
 
 from pgqueue import JobContext, PgQueue
-from pgqueue.worker.execute import Outcome
+from pgqueue.worker.outcome import Outcome
 from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
 from tests.worker.finishers import HeardAlarm

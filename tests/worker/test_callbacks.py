@@ -16,7 +16,7 @@ from pgqueue.database.calls.run import Verdict
 from pgqueue.errors import ConfigurationError
 from pgqueue.hooks import Callback, Callbacks, Kind
 from pgqueue.worker.callbacks import MOST_WAITING, CallbackRunner
-from pgqueue.worker.execute import Outcome, outcome
+from pgqueue.worker.outcome import Outcome, outcome
 from pgqueue.worker.pace import Pace
 from pgqueue.worker.summary import counted
 from tests.looking import Look

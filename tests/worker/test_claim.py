@@ -13,8 +13,10 @@ from pgqueue import JobContext
 from pgqueue.database import Link
 from pgqueue.database.call import Call
 from pgqueue.database.calls.run import Claimed
+from pgqueue.errors import Disconnected
 from pgqueue.worker import claim
 from pgqueue.worker.claim import BACKSTOP, ROOM_AGAIN, USUAL, Claimer
+from pgqueue.worker.foreign import Foreign
 from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from tests.waiting import auntil
@@ -24,8 +26,8 @@ WANT, LIMITED = 100, 10
 NEVER = 600.0
 
 
-def _rows(count: int) -> list[tuple[Any, ...]]:
-    return [(n, "default", "task", "{}", 1, 4, 0, sent(THEN), sent(THEN), None, None, None) for n in range(count)]
+def _rows(count: int, limits: list[str] | None = None) -> list[tuple[Any, ...]]:
+    return [(n, "default", "task", "{}", 1, 4, 0, sent(THEN), sent(THEN), None, None, limits) for n in range(count)]
 
 
 class RecordingAlarm(Alarm):
@@ -47,13 +49,14 @@ class Database:
     def __init__(self, *answers: tuple[int, float | None]) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[int, int]] = []
+        self.limits: list[str] | None = None  # of the jobs
 
     async def run(self, call: Call[Any]) -> Claimed:
         want, limited = call.params[3], call.params[6]
         self.asked.append((want, limited))
         await asyncio.sleep(0)
         count, again_in = self.answers.pop(0) if self.answers else (0, None)
-        return Claimed(_rows(count), again_in)
+        return Claimed(_rows(count, self.limits), again_in)
 
 
 class RoomySlots:
@@ -87,6 +90,7 @@ async def claiming(
     alarm: Alarm,
     add: Callable[[list[JobContext]], None] = lambda jobs: None,
     is_current: Callable[[uuid.UUID], bool] = lambda id: True,
+    foreign: Foreign | None = None,
 ) -> AsyncIterator[None]:
     id = uuid.uuid4()
 
@@ -106,6 +110,7 @@ async def claiming(
         nothing,
         add=add,
         is_current=is_current,
+        foreign=foreign,
     )
     run = asyncio.create_task(claimer.run())
     yield
@@ -246,9 +251,11 @@ async def test_the_next_claim_is_sent_before_jobs_are_made_of_the_rows_of_the_la
     )
 
 
-async def test_jobs_with_limits_are_added_at_once() -> None:
+@pytest.mark.parametrize(("limits", "again_in"), [(["key"], None), (None, 0.3)], ids=["all", "others wait"])
+async def test_jobs_with_limits_are_added_at_once(limits: list[str] | None, again_in: float | None) -> None:
     """They were counted as started, and the next claim counts the places that they have taken."""
-    database, slots = Database((WANT, 0.3)), RoomySlots(WANT, True)
+    database, slots = Database((WANT, again_in)), RoomySlots(WANT, True)
+    database.limits = limits
     added = Added(database, slots)
     async with claiming(database, slots, RecordingAlarm(), added):
         await auntil(lambda: added.seen, "the jobs")
@@ -261,3 +268,73 @@ async def test_jobs_of_an_id_that_was_lost_meanwhile_are_not_added() -> None:
     async with claiming(database, slots, RecordingAlarm(), added, is_current=lambda id: False):
         await auntil(lambda: len(database.asked) >= 3, "the claims")
     assert (added.seen, slots.expected) == ([], 0)
+
+
+async def test_a_claim_that_is_not_answered_is_noted_and_asked_again_under_its_token() -> None:
+    """It may have taken jobs: see reconcile."""
+    database, alarm = Unanswering(1), RecordingAlarm()
+    async with claiming(database, RoomySlots(0, False), alarm):
+        await auntil(lambda: len(database.tokens) >= 2, "the second try")
+    assert database.tokens[0] == database.tokens[1]
+    assert alarm.unanswered_at > 0
+
+
+class Unanswering(Database):
+    """Does not answer the first claims. Keeps the tokens of all, and what is given back."""
+
+    def __init__(self, times: int, *answers: tuple[int, float | None]) -> None:
+        super().__init__(*answers)
+        self._times = times
+        self.tokens, self.given_back = list[uuid.UUID](), list[list[int]]()
+
+    async def run(self, call: Call[Any]) -> Any:
+        if len(call.params) == 2:
+            self.given_back.append(call.params[1])
+            return []
+        self.tokens.append(call.params[1])
+        if len(self.tokens) <= self._times:
+            raise Disconnected("gone")
+        return await super().run(call)
+
+
+async def test_jobs_of_tasks_that_the_worker_has_not_are_given_back_of_a_full_claim_too() -> None:
+    database, slots = Unanswering(0, (WANT, None)), RoomySlots(0, False)
+    added = Added(database, slots)
+    foreign = Foreign(["another"])
+    async with claiming(database, slots, RecordingAlarm(), added, foreign=foreign):
+        await auntil(lambda: database.given_back, "the jobs that are given back")
+    assert database.given_back == [list(range(WANT))]
+    assert added.seen[0][0] == 0
+
+
+class Walking(Database):
+    """Full claims take long, and the later ones miss their deadline. Keeps where claims resume."""
+
+    def __init__(self, answered: int) -> None:
+        super().__init__((WANT, None))
+        self._answered, self.resumed = answered, list[bool]()
+
+    async def run(self, call: Call[Any]) -> Claimed:
+        is_full = call.params[5] is None
+        self.resumed.append(not is_full)
+        if is_full:
+            await asyncio.sleep(0.02)
+            self._answered -= 1
+            if self._answered < 0:
+                raise Disconnected("too slow", too_slow=True)
+        return await super().run(call)
+
+
+async def test_after_a_full_claim_that_misses_its_deadline_claims_resume_where_the_last_ones_were() -> None:
+    """Else it would be made again and again, and the worker would get nothing."""
+    database = Walking(1)
+    async with claiming(database, RoomySlots(0, False), RecordingAlarm()):
+        await auntil(lambda: len(database.resumed) >= 5, "the claims")
+    assert database.resumed[:5] == [False, True, False, True, False]
+
+
+async def test_a_full_claim_that_misses_its_deadline_is_made_again_if_there_is_no_place_to_resume() -> None:
+    database = Walking(0)
+    async with claiming(database, RoomySlots(0, False), RecordingAlarm()):
+        await auntil(lambda: len(database.resumed) >= 3, "the claims")
+    assert not any(database.resumed)

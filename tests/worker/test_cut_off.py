@@ -12,7 +12,7 @@ from pgqueue.database.calls.run import Verdict
 from pgqueue.database.link import Locked
 from pgqueue.errors import Disconnected
 from pgqueue.worker import held
-from pgqueue.worker.execute import Outcome, outcome
+from pgqueue.worker.outcome import Outcome, outcome
 from pgqueue.worker.parents import ParentLoader
 from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots

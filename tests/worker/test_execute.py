@@ -15,7 +15,8 @@ import pytest
 from pgqueue import Cancel, JobContext, PgQueue, RetryIn, Snooze
 from pgqueue._trace import TRACEBACK
 from pgqueue.worker.begin import begin
-from pgqueue.worker.execute import Outcome, execute
+from pgqueue.worker.execute import execute
+from pgqueue.worker.outcome import Outcome
 from tests.worker.jobs import TOKEN, job, said
 
 REQUEST: contextvars.ContextVar[str] = contextvars.ContextVar("REQUEST", default="none")

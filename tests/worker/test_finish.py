@@ -13,8 +13,8 @@ from pgqueue.database.call import Call
 from pgqueue.database.calls.run import Verdict
 from pgqueue.errors import Disconnected
 from pgqueue.worker import finish
-from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import BATCH, Finisher
+from pgqueue.worker.outcome import outcome
 from tests.worker.finishers import HeardAlarm, new_finisher
 from tests.worker.jobs import job, limited_job
 

@@ -14,7 +14,7 @@ import pytest
 
 from pgqueue import JobContext, JobEvent, PgQueue, Retry
 from pgqueue.logs.formats import AsJson
-from pgqueue.worker.execute import Outcome
+from pgqueue.worker.outcome import Outcome
 from pgqueue.worker.summary import Summaries
 from tests.waiting import auntil
 

@@ -14,6 +14,7 @@ from pgqueue.database.connection import OwnConnection
 from pgqueue.database.statement import Statements
 from pgqueue.worker import Worker
 from pgqueue.worker.liveness import Liveness, now
+from pgqueue.worker.membership import Membership
 from pgqueue.worker.signals import Alarm
 from tests.looking import Look
 from tests.waiting import auntil
@@ -58,6 +59,31 @@ async def test_a_lost_worker_drops_its_jobs_starts_anew_and_they_run_again(short
         assert _counts(worker)["stale"] == 0
     assert await short.job(job.id).aresult(timeout=0) == "second"
     await short.aclose()
+
+
+async def test_a_worker_takes_no_job_that_it_has_claimed_under_an_id_that_is_lost(
+    app: PgQueue, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[UUID] = []
+    real = Membership.is_current
+
+    def is_current(membership: Membership, id: UUID) -> bool:
+        asked.append(id)
+        return real(membership, id)
+
+    monkeypatch.setattr(Membership, "is_current", is_current)
+
+    @app.task
+    async def noop() -> None: ...
+
+    job = noop.enqueue()
+    async with working(app) as worker:
+        await auntil(lambda: look.state(job.id) == "succeeded", "the job")
+        assert set(asked) == {worker._parts.membership.id}
+        assert not real(worker._parts.membership, uuid4())
+        worker._parts.membership._registered.clear()
+        assert not real(worker._parts.membership, worker._parts.membership.id)
+        worker._parts.membership._registered.set()
 
 
 @pytest.mark.parametrize("ends", ["returns", "raises", "snoozes"])

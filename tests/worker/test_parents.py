@@ -13,7 +13,7 @@ from pgqueue import JobContext, PgQueue, chain, chord, group
 from pgqueue.database import Link
 from pgqueue.database.calls.workflows import ParentRow
 from pgqueue.errors import Disconnected, ResultExpired, ResultWithheld, UnknownParent
-from pgqueue.worker.execute import Outcome
+from pgqueue.worker.outcome import Outcome
 from pgqueue.worker.parents import ParentLoader
 from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots

@@ -14,7 +14,7 @@ from pgqueue.database.call import Call
 from pgqueue.database.calls.run import Verdict
 from pgqueue.database.instants import moment
 from pgqueue.worker.deliver import Deliverer
-from pgqueue.worker.execute import Outcome, outcome
+from pgqueue.worker.outcome import Outcome, outcome
 from tests.looking import Look
 from tests.worker.conftest import burst
 from tests.worker.finishers import new_finisher
@@ -78,6 +78,18 @@ async def test_a_run_whose_job_was_held_is_tried_again_as_json_which_finds_locks
     (first, again) = calls.params
     assert first[2] == "{1}"
     assert [(each["id"], each["elapsed"]) for each in json.loads(again[0])] == [(1, 0.5)]
+
+
+async def test_two_runs_of_a_job_are_handed_in_one_after_the_other() -> None:
+    calls = Calls()
+    finisher = new_finisher(calls, calls, calls, 1000)
+    loop = asyncio.create_task(finisher.run())
+    for ended in (_plain(1), _plain(2), _plain(1), _plain(3)):
+        finisher.add(ended)
+    async with asyncio.timeout(10):
+        await finisher.drain()
+    loop.cancel()
+    assert [params[2] for params in calls.params] == ["{1, 2}", "{1, 3}"]
 
 
 async def test_jobs_with_and_without_results_and_errors_end_in_one_batch(async_app: PgQueue, look: Look) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pgqueue import JobContext, JobEvent, PgQueue, Retry, Task
 from pgqueue.worker import WorkerOptions
-from pgqueue.worker.execute import Outcome
+from pgqueue.worker.outcome import Outcome
 from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from pgqueue.worker.worker import Worker

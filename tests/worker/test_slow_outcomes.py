@@ -16,9 +16,9 @@ from pgqueue.database.call import Call
 from pgqueue.database.calls.run import Verdict
 from pgqueue.errors import Disconnected
 from pgqueue.worker import held, slow
-from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import Finisher
 from pgqueue.worker.maintenance import Maintenance
+from pgqueue.worker.outcome import outcome
 from pgqueue.worker.scheduler import Scheduler
 from pgqueue.worker.signals import Alarm
 from tests.looking import Look

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pgqueue.database.adapters import FIRST
 from pgqueue.worker.sweep import LONGEST_SPAN, TARGET, Sweep
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
@@ -54,3 +55,20 @@ def test_a_slice_is_as_long_as_its_walk_is_quick() -> None:
         end = datetime.fromisoformat(entry["run_at"])
         sweep.walked({("mail", 0): NOON}, took)
     assert spans == [1.0, 4.0, 2.0, 2.0]
+
+
+def test_a_sweep_of_jobs_that_were_due_at_the_beginning_of_time_is_one_slice() -> None:
+    sweep, places = Sweep(), {("mail", 0): FIRST}
+    (before, *_) = [entry for entry in sweep.slice(places) if entry["priority"] == 0]
+    assert (before["run_at"], before["until"]) == ("-infinity", FIRST.isoformat())
+    assert sweep.walked(places, 0.0)
+
+
+def test_each_slice_looks_for_new_jobs_of_other_priorities_in_every_queue() -> None:
+    """An urgent one does not wait until its queue has its turn."""
+    sweep = Sweep()
+    for _ in range(30):
+        claim = sweep.slice(PLACES)
+        for urgent in (("mail", 100, NOON), ("default", 100, NOON + timedelta(hours=1))):
+            assert any(_holds(entry, urgent) for entry in claim)
+        sweep.walked(PLACES, 0.0)

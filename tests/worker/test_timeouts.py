@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pgqueue import Cancel, JobContext, PgQueue, Retry, Timeout
-from pgqueue.worker.execute import execute, spent
+from pgqueue.worker.execute import execute
+from pgqueue.worker.outcome import spent
 from pgqueue.worker.timeouts import COMMIT_WITHIN, Timeouts
 from tests.waiting import auntil
 from tests.worker.jobs import job, limited_job, said, timed_job

@@ -18,8 +18,8 @@ from pgqueue.database.link import Locked
 from pgqueue.errors import Disconnected
 from pgqueue.worker import Worker, held
 from pgqueue.worker.deliver import Deliverer
-from pgqueue.worker.execute import outcome
 from pgqueue.worker.finish import Finisher
+from pgqueue.worker.outcome import outcome
 from tests.looking import Look
 from tests.waiting import auntil
 from tests.worker.conftest import burst, working

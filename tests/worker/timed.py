@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pgqueue import JobContext, PgQueue
-from pgqueue.worker.execute import Outcome
+from pgqueue.worker.outcome import Outcome
 from pgqueue.worker.signals import Alarm
 from pgqueue.worker.slots import Slots
 from pgqueue.worker.timeouts import Timeouts

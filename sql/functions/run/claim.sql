@@ -16,7 +16,8 @@
 --             on, and before until if there is one. Entries of the same queue and priority must not overlap.
 --             A queue without an entry is searched completely: the last claims did not cover it.
 --             A long transaction anywhere keeps the index entries of finished jobs alive, and a full claim walks them all;
---             a worker whose claims have become slow skips them so, and still makes a full claim about once a second.
+--             a worker whose claims have become slow skips them so, and still makes a full claim, or a slice of one, about
+--             once a second.
 -- limited     how many of them may have limits: those must start at once; NULL = all
 -- leave_out   tasks that this worker does not have: their jobs stay ready, for others; NULL = none. At most 1,000: PQ001.
 create function claim(
