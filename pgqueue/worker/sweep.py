@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..database.adapters import FIRST
+
 TARGET = 0.05  # seconds that the walk over a slice may take
 FIRST_SPAN = 1.0  # seconds: most jobs that are late are late by less, such as those whose enqueue has committed late
 LONGEST_SPAN = 1e9  # seconds: what was due earlier still is one slice
@@ -65,4 +67,6 @@ class Sweep:
         self._span = FIRST_SPAN
 
     def _begin(self) -> datetime | None:
-        return None if self._span > LONGEST_SPAN else self._end - timedelta(seconds=self._span)
+        """Where the slice begins; None = nowhere: it is the last one of its queue."""
+        left = (self._end - FIRST).total_seconds()  # a place may be that of a job that was due in the year 1
+        return None if self._span > min(LONGEST_SPAN, left) else self._end - timedelta(seconds=self._span)

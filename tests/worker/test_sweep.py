@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pgqueue.database.adapters import FIRST, LAST
 from pgqueue.worker.sweep import LONGEST_SPAN, TARGET, Sweep
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
@@ -54,3 +55,14 @@ def test_a_slice_is_as_long_as_its_walk_is_quick() -> None:
         end = datetime.fromisoformat(entry["run_at"])
         sweep.walked({("mail", 0): NOON}, took)
     assert spans == [1.0, 4.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("place", [FIRST, FIRST + timedelta(hours=30), LAST])
+def test_a_sweep_ends_where_time_begins(place: datetime) -> None:
+    """A job may be due in the year 1, or at -infinity, which is shown as the first time that Python can hold."""
+    sweep, places = Sweep(), {("mail", 0): place}
+    for _ in range(100):
+        last = sweep.slice(places)
+        if sweep.walked(places, 0.0):
+            break
+    assert [entry["run_at"] for entry in last if entry.get("until")] == ["-infinity"] * 201
