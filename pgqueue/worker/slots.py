@@ -96,6 +96,8 @@ class Slots:
     def expect(self, count: int) -> None:
         """Count jobs that were claimed and are about to be added; a negative number takes it back."""
         self._expected += count
+        if count < 0:  # if they are not added after all, nothing else says that there is room
+            self._room_made.set()
 
     def hold_few(self, is_large: bool) -> None:
         """Say whether the jobs of the last claim were too large together: then none are fetched ahead of the free slots."""

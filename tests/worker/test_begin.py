@@ -92,4 +92,6 @@ async def test_jobs_that_are_about_to_be_added_take_their_room(handlers: Handler
     room = asyncio.create_task(handlers.slots.room())
     await asyncio.sleep(0)
     assert not room.done()
-    room.cancel()
+    handlers.slots.expect(-2)  # and they are not added: their worker was lost
+    async with asyncio.timeout(5):
+        assert (await room)[0] == 3
