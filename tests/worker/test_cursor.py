@@ -131,9 +131,18 @@ def test_a_slice_leaves_the_cursor_where_it_is_and_is_looked_at_again_after_it_h
     sliced: Cursor, clock: list[float]
 ) -> None:
     slice = sliced.resume_at()
-    sliced.claimed(_rows(1, start=NOON - timedelta(seconds=0.5)), 0.05, full=False)
+    sliced.claimed([*_rows(1, start=NOON - timedelta(seconds=0.5)), *_rows(2)], 0.05, full=False)
+    assert sliced.resume_at() != slice
     clock[0] += 1.01
     assert sliced.resume_at() == slice
+
+
+def test_a_slice_that_held_half_of_a_claim_is_looked_at_again_at_once(sliced: Cursor, clock: list[float]) -> None:
+    """A hundred thousand jobs that one transaction committed late must not start a claim a second."""
+    slice = sliced.resume_at()
+    for _ in range(3):
+        sliced.claimed([*_rows(1, start=NOON - timedelta(seconds=0.5)), *_rows(1)], 0.05, full=False)
+        assert sliced.resume_at() == slice
 
 
 def test_a_job_of_another_priority_that_a_slice_finds_is_resumed_at(sliced: Cursor, clock: list[float]) -> None:
