@@ -145,6 +145,18 @@ def test_a_slice_that_held_half_of_a_claim_is_looked_at_again_at_once(sliced: Cu
         assert sliced.resume_at() == slice
 
 
+def test_slices_become_longer_although_each_claim_takes_long_on_a_busy_machine(sliced: Cursor, clock: list[float]) -> None:
+    begins = []
+    for _ in range(5):
+        sliced.resume_at()
+        sliced.claimed(_rows(10), 0.11, full=False)
+        clock[0] += 0.12 * FULL_SHARE
+        begins.append(_spans(sliced, 50)[0][0])
+        sliced.claimed(_rows(10), 0.12, full=False)
+    seconds = [(NOON - datetime.fromisoformat(begin)).total_seconds() for begin in begins]
+    assert seconds == [2.0, 3.0, 7.0, 23.0, 87.0]
+
+
 def test_a_job_of_another_priority_that_a_slice_finds_is_resumed_at(sliced: Cursor, clock: list[float]) -> None:
     sliced.resume_at()
     sliced.claimed(_rows(1, priority=7, start=NOON + timedelta(hours=1)), 0.05, full=False)

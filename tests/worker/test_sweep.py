@@ -66,3 +66,12 @@ def test_a_sweep_ends_where_time_begins(place: datetime) -> None:
         if sweep.walked(places, 0.0):
             break
     assert [entry["run_at"] for entry in last if entry.get("until")] == ["-infinity"] * 201
+
+
+def test_slices_come_back_in_time_however_long_each_takes() -> None:
+    sweep, places = Sweep(), {("mail", 0): NOON}
+    for _ in range(10):
+        slice = sweep.slice(places)
+        sweep.walked(places, 10 * TARGET)
+    begins = {datetime.fromisoformat(entry["run_at"]) for entry in slice if entry.get("until")}
+    assert begins == {NOON - timedelta(seconds=10)}
