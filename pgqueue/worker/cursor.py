@@ -2,8 +2,8 @@
 
 A claim walks the index from its start. It passes the entries of all jobs that were claimed since the last vacuum, or since the
 oldest open snapshot of the database, whichever is longer ago. While this walk is slow, claims start at the run_at of the last
-claim instead, for each queue and priority, and a full claim is made about once a second; if that takes long, a slice of one, which is
-looked at again at once while it is full of jobs.
+claim instead, for each queue and priority, and a full claim is made about once a second; if that takes long, a slice of one,
+which is looked at again at once while it is full of jobs.
 """
 
 import time
