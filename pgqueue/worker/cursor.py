@@ -2,7 +2,8 @@
 
 A claim walks the index from its start. It passes the entries of all jobs that were claimed since the last vacuum, or since the
 oldest open snapshot of the database, whichever is longer ago. While this walk is slow, claims start at the run_at of the last
-claim instead, for each queue and priority, and a full claim is made about once a second; if that takes long, a slice of one.
+claim instead, for each queue and priority, and a full claim is made about once a second; if that takes long, a slice of one,
+which is looked at again at once while it is full of jobs.
 """
 
 import time
@@ -19,6 +20,7 @@ FULL_SHARE = 20  # full claims take at most a twentieth of the time
 SLICED = 0.2  # seconds: a full claim that takes longer is made in slices while there is something to do
 WHOLE_SHARE = 100  # and as a whole for a hundredth of the time
 
+_NEVER = -(2**63)  # no time is before it
 _QUEUE, _PRIORITY, _RUN_AT, LIMITS = 1, 6, 7, 11  # positions of columns in a claimed row; see sql/functions/run/claim.sql
 
 
@@ -30,6 +32,7 @@ class Cursor:
         self._slow = False
         self._full_after = 0.0
         self._last_full = (0.0, 0.0)  # when the last full claim or slice ended, how long it took
+        self._resumed = 0.0  # seconds that the last claim took that only resumed, beyond what its rows explain
         self._whole_at = 0.0  # when a full claim is no longer made in slices
         self._sweep = Sweep()
         self._slicing = False  # the claim that is being made has a slice
@@ -67,10 +70,15 @@ class Cursor:
         found = self._found(rows)
         if self._slicing:
             late = {key for key, run_at in found.items() if microseconds(run_at) < microseconds(self._lowest.get(key, run_at))}
+            if late and 2 * self._count_late(rows) >= len(rows):
+                self._full_after = now  # so many were committed late together: the next claim gets more of them
             for key in late:  # it would resume there, and walk all that the slice has skipped
                 del found[key]
-            if not late and self._sweep.walked(self._places(), elapsed - explained) and self._sweep.took < SLICED:
+            walk = max(0.0, elapsed - explained - self._resumed)  # on a busy machine any claim takes long
+            if not late and self._sweep.walked(self._places(), walk) and self._sweep.took < SLICED:
                 self._whole_at = 0.0  # nothing is in the way any more
+        elif not full:
+            self._resumed = elapsed - explained
         self._lowest.update(found)
 
     def full_next(self) -> None:
@@ -84,6 +92,11 @@ class Cursor:
 
     def _places(self) -> dict[tuple[str, int], datetime]:
         return {key: moment(run_at) for key, run_at in self._lowest.items()}
+
+    def _count_late(self, rows: list[tuple[Any, ...]]) -> int:
+        """How many of these rows were due before the place where claims of their kind resume."""
+        places = {key: microseconds(run_at) for key, run_at in self._lowest.items()}
+        return sum(microseconds(row[_RUN_AT]) < places.get((row[_QUEUE], row[_PRIORITY]), _NEVER) for row in rows)
 
     def _found(self, rows: list[tuple[Any, ...]]) -> dict[tuple[str, int], bytes]:
         """The lowest run_at of these rows per (queue, priority)."""

@@ -21,7 +21,9 @@ from .waiters import Waiters
 log = logging.getLogger("pgqueue.worker")
 BATCH = 1000
 BATCH_CHARACTERS = 8_000_000  # results may be large; the database must answer within the deadline
-BUSY_AGAIN = 0.1  # seconds until a locked job is tried again
+BUSY_AGAIN = 0.1  # seconds until a locked job is tried again; longer if there are so many that others would wait for the tries
+BUSY_RATE = 2000  # tries a second
+BUSY_AT_MOST = 5.0  # seconds
 
 
 class Finisher:
@@ -233,10 +235,12 @@ class Finisher:
         """
         outcomes = [outcome._replace(text=outcome.json) for outcome in outcomes]
         self._busy.extend(outcomes)
+        its = set(map(id, outcomes))
 
         def again() -> None:
-            self._busy = [outcome for outcome in self._busy if outcome not in outcomes]
+            self._busy = [outcome for outcome in self._busy if id(outcome) not in its]
             for outcome in outcomes:
                 self.add(outcome)
 
-        asyncio.get_running_loop().call_later(BUSY_AGAIN, again)
+        pause = min(max(BUSY_AGAIN, len(self._busy) / BUSY_RATE), BUSY_AT_MOST)
+        asyncio.get_running_loop().call_later(pause, again)

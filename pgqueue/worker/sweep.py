@@ -63,7 +63,7 @@ class Sweep:
             return not self._left
         self._end = begin
         if seconds > TARGET:
-            self._span /= 2
+            self._span = max(FIRST_SPAN, self._span / 2)  # else it would not come far on a busy machine
         elif seconds < TARGET / 2:
             self._span *= 4
         return False

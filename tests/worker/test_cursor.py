@@ -131,9 +131,30 @@ def test_a_slice_leaves_the_cursor_where_it_is_and_is_looked_at_again_after_it_h
     sliced: Cursor, clock: list[float]
 ) -> None:
     slice = sliced.resume_at()
-    sliced.claimed(_rows(1, start=NOON - timedelta(seconds=0.5)), 0.05, full=False)
+    sliced.claimed([*_rows(1, start=NOON - timedelta(seconds=0.5)), *_rows(2)], 0.05, full=False)
+    assert sliced.resume_at() != slice
     clock[0] += 1.01
     assert sliced.resume_at() == slice
+
+
+def test_a_slice_that_held_half_of_a_claim_is_looked_at_again_at_once(sliced: Cursor, clock: list[float]) -> None:
+    """A hundred thousand jobs that one transaction committed late must not start a claim a second."""
+    slice = sliced.resume_at()
+    for _ in range(3):
+        sliced.claimed([*_rows(1, start=NOON - timedelta(seconds=0.5)), *_rows(1)], 0.05, full=False)
+        assert sliced.resume_at() == slice
+
+
+def test_slices_become_longer_although_each_claim_takes_long_on_a_busy_machine(sliced: Cursor, clock: list[float]) -> None:
+    begins = []
+    for _ in range(5):
+        sliced.resume_at()
+        sliced.claimed(_rows(10), 0.11, full=False)
+        clock[0] += 0.12 * FULL_SHARE
+        begins.append(_spans(sliced, 50)[0][0])
+        sliced.claimed(_rows(10), 0.12, full=False)
+    seconds = [(NOON - datetime.fromisoformat(begin)).total_seconds() for begin in begins]
+    assert seconds == [2.0, 3.0, 7.0, 23.0, 87.0]
 
 
 def test_a_job_of_another_priority_that_a_slice_finds_is_resumed_at(sliced: Cursor, clock: list[float]) -> None:

@@ -14,8 +14,10 @@ from pgqueue.database.call import Call
 from pgqueue.database.calls.run import Verdict
 from pgqueue.database.instants import moment
 from pgqueue.worker.deliver import Deliverer
+from pgqueue.worker.finish import BATCH
 from pgqueue.worker.outcome import Outcome, outcome
 from tests.looking import Look
+from tests.waiting import auntil
 from tests.worker.conftest import burst
 from tests.worker.finishers import new_finisher
 from tests.worker.jobs import TOKEN, job, sent
@@ -93,16 +95,18 @@ async def test_two_runs_of_a_job_are_handed_in_one_after_the_other() -> None:
 
 
 async def test_jobs_with_and_without_results_and_errors_end_in_one_batch(async_app: PgQueue, look: Look) -> None:
-    gate = asyncio.Event()
+    gate, started = asyncio.Event(), list[str]()
     does: dict[str, Callable[[], Any]] = {"nothing": lambda: None, "result": lambda: 7, "error": lambda: 1 / 0}
 
     @async_app.task(retry=0)
     async def handler(what: str) -> Any:
+        started.append(what)
+        if len(started) == 15:
+            asyncio.get_running_loop().call_later(0.15, gate.set)
         await gate.wait()
         return does[what]()
 
     jobs = {what: handler.enqueue_many([(what,)] * 5) for what in does}
-    asyncio.get_running_loop().call_later(0.3, gate.set)
     await burst(async_app)
     states = {what: {look.state(each.id) for each in jobs[what]} for what in does}
     assert states == {"nothing": {"succeeded"}, "result": {"succeeded"}, "error": {"failed"}}
@@ -133,3 +137,27 @@ def test_times_arrive_as_they_were_sent(time: datetime) -> None:
 @pytest.mark.parametrize(("bytes_sent", "time"), [(b"\x7f" + b"\xff" * 7, LAST), (b"\x80" + b"\x00" * 7, FIRST)])
 def test_infinity_becomes_a_time_that_python_can_hold(bytes_sent: bytes, time: datetime) -> None:
     assert moment(bytes_sent) == time
+
+
+async def test_thousands_of_held_jobs_are_tried_more_rarely_than_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their tries would take all of the time, and no jobs start while so many outcomes wait."""
+    pauses: list[float] = []
+    running = asyncio.get_running_loop()
+    later = running.call_later
+
+    def noted(pause: float, callback: Callable[..., Any], *given: Any) -> asyncio.TimerHandle:
+        if callback.__name__ == "again":
+            pauses.append(pause)
+        return later(pause, callback, *given)
+
+    monkeypatch.setattr(running, "call_later", noted)
+    held = [_plain(id) for id in range(5000)]
+    batches = [held[begin : begin + BATCH] for begin in range(0, len(held), BATCH)]
+    calls = Calls([[Verdict(each.job.id, "busy", None) for each in batch] for batch in batches])
+    finisher = new_finisher(calls, calls, calls, 10_000)
+    for each in held:
+        finisher.add(each)
+    loop = asyncio.create_task(finisher.run())
+    await auntil(lambda: len(pauses) >= 5, "a try of each")
+    assert pauses[:5] == [0.5, 1.0, 1.5, 2.0, 2.5]
+    loop.cancel()

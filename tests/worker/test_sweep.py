@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pgqueue.database.adapters import FIRST
+from pgqueue.database.adapters import FIRST, LAST
 from pgqueue.worker.sweep import LONGEST_SPAN, TARGET, Sweep
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
@@ -72,3 +72,23 @@ def test_each_slice_looks_for_new_jobs_of_other_priorities_in_every_queue() -> N
         for urgent in (("mail", 100, NOON), ("default", 100, NOON + timedelta(hours=1))):
             assert any(_holds(entry, urgent) for entry in claim)
         sweep.walked(PLACES, 0.0)
+
+
+@pytest.mark.parametrize("place", [FIRST, FIRST + timedelta(hours=30), LAST])
+def test_a_sweep_ends_where_time_begins(place: datetime) -> None:
+    """A job may be due in the year 1, or at -infinity, which is shown as the first time that Python can hold."""
+    sweep, places = Sweep(), {("mail", 0): place}
+    for _ in range(100):
+        last = sweep.slice(places)
+        if sweep.walked(places, 0.0):
+            break
+    assert [entry["run_at"] for entry in last if entry.get("until")] == ["-infinity"] * 201
+
+
+def test_slices_come_back_in_time_however_long_each_takes() -> None:
+    sweep, places = Sweep(), {("mail", 0): NOON}
+    for _ in range(10):
+        slice = sweep.slice(places)
+        sweep.walked(places, 10 * TARGET)
+    begins = {datetime.fromisoformat(entry["run_at"]) for entry in slice if entry.get("until")}
+    assert begins == {NOON - timedelta(seconds=10)}
