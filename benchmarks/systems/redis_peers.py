@@ -13,7 +13,7 @@ from benchmarks.redis_server import redis_version
 from benchmarks.worker import Command
 
 DRAMATIQ_PREFETCH = 1_000
-"""Messages that a process fetches ahead, 16 by default: then it sleeps whenever these are under way, at a sixth of the pace."""
+"""Messages that a process fetches ahead, 16 by default: then it sleeps whenever these are under way."""
 
 
 class _RedisPeer(Peer):

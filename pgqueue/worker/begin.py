@@ -37,6 +37,8 @@ def begin(job: JobContext, task: Registered[Any]) -> Outcome | Isolated[Any]:
         elapsed = time.perf_counter() - started
         if job.is_finished:
             return committed(job, elapsed, result=result)
-        return Outcome(job, "succeeded", None, elapsed) if result is None else returned(job, task.dump_result, result, elapsed)
+        if result is None:  # most jobs: no unnecessary call
+            return Outcome(job, "succeeded", None, elapsed)
+        return returned(job, task.dump_result, result, elapsed)
     except BaseException as error:  # SystemExit and the like too, as in `execute`
         return ended_by(job, error)

@@ -52,7 +52,7 @@ def _is_about_data(error: Exception) -> bool:
 def _call(outcomes: list[Outcome]) -> Call[list[Verdict]]:
     """The call that reports these outcomes. Most have nothing to store but that they have succeeded, which three arrays say."""
     plain = [outcome for outcome in outcomes if outcome.text is None and outcome.nodes is None]  # is_plain, without a call
-    others = outcomes if not plain else () if len(plain) == len(outcomes) else [o for o in outcomes if not o.is_plain]
+    others = [outcome for outcome in outcomes if not outcome.is_plain] if len(plain) < len(outcomes) else []
     added = [f'{{"id":{o.job.id},"nodes":{o.nodes}}}' for o in others if o.nodes is not None]
     return run_calls.finish(
         f"[{','.join([outcome.json for outcome in others])}]" if others else None,

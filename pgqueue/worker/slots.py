@@ -78,7 +78,6 @@ class Slots:
         self._is_limited_wanted = False
         self._telemetry = active()
         self._expected = 0  # claimed jobs that are about to be added
-        self._is_bare = False  # whether handlers are called as they are
         self.waiting: deque[JobContext] = deque()
         self.preparing: dict[int, JobContext] = {}
         self.running: dict[int, asyncio.Task[None]] = {}
@@ -127,7 +126,6 @@ class Slots:
         """Take claimed jobs; after `stop` they are not taken, and are given back."""
         if not self._stopping:
             self._telemetry = active()
-            self._is_bare = self._surrounded is None and self._telemetry is None
             if jobs and jobs[0].limits is not None:  # jobs with limits come first
                 jobs = self._put_limited_first(jobs)
             self.waiting.extend(jobs)
@@ -257,7 +255,7 @@ class Slots:
             current.job.set(job)  # until the next job, because taking it back costs as much as setting it
             self._room.last_start = time.perf_counter()
             task = self._tasks.get(job.task)
-            if task is None or not self._is_bare or not is_simple(job, task):
+            if task is None or self._surrounded is not None or self._telemetry is not None or not is_simple(job, task):
                 await self._run(job, task, this)
             elif (rest := self._begin(job, task)) is not None:
                 await self._run(job, task, this, rest)
