@@ -181,7 +181,7 @@ FUNCTIONS = {
         "cut_cause", "dead_filter", "dead_look", "dead_looked_to", "dead_parts", "dead_source", "step_series",
         "error_identity", "frames_of", "message_shape", "prune_dead", "prune_requests",
         "check_cost", "check_interval", "check_length", "check_size", "check_stored", "check_worker", "claim_bytes", "due_after",
-        "sane_elapsed", "fits", "fitting",
+        "sane_elapsed", "fits", "fitting", "in_walks",
         "checked_leave_out", "check_about", "check_fields", "check_figures", "figure",
         "fitting_rows", "large_bytes", "most_cost", "payable", "refused_result", "result_bytes",
         "attempt_number", "terms_after",

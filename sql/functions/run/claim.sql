@@ -180,14 +180,14 @@ begin
         end if;
     end if;
     if picked <> '{}' then  -- an update of no rows costs 50 us
-        -- "= any (array[...])" has no merge order: a plan cached while the table was empty cannot walk the whole key instead.
+        -- "= any (...)" has no merge order: a plan cached while the table was empty cannot walk the whole key instead.
         return query
         update job j
            set state = 'running', attempt = j.attempt + 1, worker_id = worker, claim_token = token,
                claimed_at = clock_timestamp(),
                unique_key = case when j.unique_mode in ('until_started', 'replace') then null else j.unique_key end
-          from unnest(picked) as p(id)
-         where j.id = any (array[p.id])
+          from in_walks(picked) as p(ids)
+         where j.id = any (p.ids)
         returning j.id, j.queue, j.task, j.args, attempt_number(j.attempt, j.terms),
                   attempt_number(j.max_attempts, j.terms), j.priority, j.run_at, j.created_at, j.meta,
                   case when j.workflow_id is not null then (select n.node from node_of(j.id) n) end, null::text[],
@@ -217,6 +217,16 @@ begin
     end if;
     return leave_out;
 end $$;
+
+-- in_walks: the ids as one array if they ascend, as they do unless priorities or retries mix them, else each as one of its own.
+-- A walk of the primary key for one array returns its rows by id: so they come in the order given, and mostly in a single walk.
+-- Called by: claim. Writes: nothing. Inlined, hence no settings.
+create function in_walks(ids bigint[]) returns setof bigint[]
+language sql immutable as $$
+    select ids where ids = array(select i from unnest(ids) as i order by i)
+    union all
+    select array[i] from unnest(ids) as i where ids <> array(select i from unnest(ids) as i order by i)
+$$;
 
 -- next_turn: when jobs with limits of these queues are to be looked at again: in the past when they can be had now, NULL when
 -- none wait.

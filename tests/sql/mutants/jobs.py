@@ -18,6 +18,7 @@ MUTANTS = [
     Mutant("no token in give_back", "give_back", r"\s+and j\.claim_token = token", "", guarantees.stale_owner_cannot_give_back),
     Mutant("ending jobs wait for locks", "finish_ended", SKIP, "", guarantees.one_locked_job_stalls_only_itself),
     Mutant("failing jobs wait for locks", "finish_unended", SKIP, "", guarantees.one_locked_job_stalls_only_itself_when_all_fail),
+    Mutant("a batch starts by id", "in_walks", r"where ids = array[^\n]*", "", guarantees.jobs_start_by_priority),
     Mutant("claims wait for claims", "claim", SKIP, "", guarantees.two_claimers_share_the_jobs),
     Mutant("claims take no locks", "claim", r"for no key update skip locked", "", guarantees.two_claimers_share_the_jobs),
     Mutant("cursor claims wait", "claim", SKIP, "", guarantees.two_claimers_share_the_jobs_of_a_cursor),
