@@ -149,9 +149,7 @@ begin
                        for no key update skip locked) c;
             if ids is not null then
                 picked := picked || ids;
-                if its_bytes is not null then
-                    large := large + its_bytes;
-                end if;
+                large := large + coalesce(its_bytes, 0);
             end if;
         else
             for probe in
@@ -160,14 +158,17 @@ begin
                  where p.queue = this_queue order by p.priority desc, p.run_at
             loop
                 exit when cardinality(picked) + cardinality(took.jobs) >= want;
-                picked := picked || array(
-                    select j.id from job j
-                     where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue
-                       and j.priority = probe.priority and j.run_at >= probe.run_at and j.run_at < probe.until
-                       and may_start(j.expires_at, j.deadline_at, j.attempt)
-                     order by j.run_at, j.id limit want - cardinality(picked) - cardinality(took.jobs)
-                       for no key update skip locked);
-                large := null;
+                select array_agg(c.id), sum(c.args_bytes) into ids, its_bytes
+                  from (select j.id, j.args_bytes from job j
+                         where j.state = 'ready' and j.rescues < 2 and j.lane_id is null and j.queue = this_queue
+                           and j.priority = probe.priority and j.run_at >= probe.run_at and j.run_at < probe.until
+                           and may_start(j.expires_at, j.deadline_at, j.attempt)
+                         order by j.run_at, j.id limit want - cardinality(picked) - cardinality(took.jobs)
+                           for no key update skip locked) c;
+                if ids is not null then
+                    picked := picked || ids;
+                    large := large + coalesce(its_bytes, 0);
+                end if;
             end loop;
         end if;
     end loop;
