@@ -89,7 +89,7 @@ class Parameters:
             InvalidArgument: there are too many, unknown, repeated or missing arguments; the message names them.
         """
         bound = self._bound(args, kwargs)
-        if len(bound) < len(self.required) or not self.required <= bound.keys():
+        if len(bound) < len(self._annotations) and not self.required <= bound.keys():
             self._refuse(f"misses {named(self.required - bound.keys())}")
         return bound
 
