@@ -29,6 +29,13 @@ def test_jobs_start_by_priority_then_time_then_id(sql: Sql, another_sql: Callabl
     guarantees.jobs_start_by_priority(sql, another_sql)
 
 
+def test_ids_that_ascend_are_found_in_one_walk_and_others_each_by_itself(rolled_back_sql: Sql) -> None:
+    walks = "select array(select ids::text from in_walks(%s::bigint[]) ids)"
+
+    assert rolled_back_sql.value(walks, [1, 2, 4]) == ["{1,2,4}"]
+    assert rolled_back_sql.value(walks, [2, 1, 4]) == ["{2}", "{1}", "{4}"]
+
+
 def test_a_job_with_the_largest_priority_overtakes_all_that_wait(sql: Sql) -> None:
     for priority in (-100, -50, 0, 50):
         sql.enqueue(priority=priority)

@@ -36,7 +36,8 @@ end $$;
 
 -- finish_at_once: the statement of finish_plain. Raises 55P03 when another transaction has held one of the rows for 5 ms.
 -- Called by: finish_plain. Writes: job, job_history. Locks: job rows.
--- A hash join, unlike elsewhere in finish: a descent of the key for each of 500 rows costs a quarter more.
+-- A hash join, unlike elsewhere in finish: from PostgreSQL 17 on the array is one walk of the key, and a descent for each of 500
+-- rows costs a quarter more.
 -- The columns are listed here too, beside job_kept: that view has no token.
 create function finish_at_once(
     ids bigint[], tokens uuid[], elapseds real[], unkept text[],
@@ -46,7 +47,7 @@ set enable_hashjoin = on set enable_nestloop = off set jit = off as $$
 #variable_conflict use_column
 begin
     with gone as (
-        -- The array finds all rows in one walk of the primary key; a hash of the batch has their tokens.
+        -- The array finds the rows; a hash of the batch has their tokens.
         delete from job j using unnest(ids, tokens, elapseds) as o(id, token, elapsed)
          where j.id = any (finish_at_once.ids) and j.id = o.id and j.claim_token = o.token
         returning clock_timestamp() as finished_at, sane_elapsed(o.elapsed) as elapsed, j.*

@@ -29,7 +29,7 @@ create function claim(
     terms jsonb
 )
 -- The plan is pinned: one made while the table was empty would sort or scan it later (a factor of 4 at a million jobs).
--- "= any (array[id])" is part of that, here and in finish, give_back and promote: with a plain "=" such a plan makes job the
+-- "= any (an array)" is part of that, here and in finish, give_back and promote: with a plain "=" such a plan makes job the
 -- outer table and walks its whole primary key at every call.
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -90,6 +90,9 @@ begin
         picked := '{}';
     else
         took.suspect := picked = '{}';
+    end if;
+    if picked <> '{}' then
+        large := null;
     end if;
 
     if weights is not null and cardinality(queues) > 1 then
@@ -220,7 +223,8 @@ begin
 end $$;
 
 -- in_walks: the ids as one array if they ascend, as they do unless priorities or retries mix them, else each as one of its own.
--- A walk of the primary key for one array returns its rows by id: so they come in the order given, and mostly in a single walk.
+-- A walk of the primary key for one array returns its rows by id, which then is the order given. Before PostgreSQL 17 it is a
+-- descent for each id all the same.
 -- Called by: claim. Writes: nothing. Inlined, hence no settings.
 create function in_walks(ids bigint[]) returns setof bigint[]
 language sql immutable as $$
