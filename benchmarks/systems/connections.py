@@ -219,6 +219,7 @@ class ConnectionSystem:
 
     history = True
     concurrency: int | None = None
+    most_jobs: int | None = None
     benchmarks = frozenset({"enqueue"})
     unfinished_query = PGQUEUE.unfinished_query
     version, install = PGQUEUE.version, PGQUEUE.install

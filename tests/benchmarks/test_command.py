@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.systems import NAMES, System, load
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -51,6 +53,14 @@ def test_a_server_that_does_not_answer_is_said_once_and_without_its_password(mon
     assert text.startswith("the server that BENCHMARK_DATABASE_URL names does not answer")
     assert text.count("refused") == 1
     assert "hidden" not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_system_has_what_is_asked_of_all(name: str) -> None:
+    """`load` casts them, so that no type checker sees an attribute that is missing."""
+    system = load(name)
+
+    assert [attribute for attribute in System.__annotations__ if not hasattr(system, attribute)] == []
 
 
 def test_the_help_names_the_other_systems_and_the_page() -> None:
