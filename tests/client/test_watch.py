@@ -263,8 +263,9 @@ async def test_an_asking_lasts_for_a_while_and_is_repeated(
     def noop() -> None: ...
 
     first, second = noop.enqueue(), noop.enqueue()
-    watches = [Changes(job, "sync", timeout=5) for job in (first, second)]
-    await auntil(lambda: asked.count(sorted(asked[-1])) > 2 and len(asked[-1]) == 2 if asked else False, "repeated askings")
+    watches = [Changes(job, "sync", timeout=30) for job in (first, second)]
+    both = {first.id, second.id}
+    await auntil(lambda: sum(set(ids) == both for ids in asked) > 2, "repeated askings")
     await burst(async_app)
     await asyncio.gather(*(watch.end for watch in watches))
     assert threading.active_count() >= 1
