@@ -53,8 +53,8 @@ KINDS = {
         Kind(
             "throughput",
             "Draining a full queue",
-            "No-op async jobs (in Celery, Dramatiq and RQ plain functions), one worker process: ten seconds of steady work after"
-            " the warm-up, or until the queue is all but empty.",
+            "No-op async jobs (in Celery, Dramatiq and RQ plain functions), one worker process: steady work after the warm-up,"
+            " ten seconds unless `--seconds` says otherwise, or until the queue is all but empty.",
             throughput.measure,
             (RATE, *COSTS),
         ),

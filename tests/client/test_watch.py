@@ -1,7 +1,6 @@
 """job.watch(): what changes comes as it happens, and workers notify only while somebody watches."""
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -268,4 +267,3 @@ async def test_an_asking_lasts_for_a_while_and_is_repeated(
     await auntil(lambda: sum(set(ids) == both for ids in asked) > 2, "repeated askings")
     await burst(async_app)
     await asyncio.gather(*(watch.end for watch in watches))
-    assert threading.active_count() >= 1
