@@ -165,7 +165,8 @@ create view rescues as
 select worker_id, queue, count(*) as rescued, count(*) filter (where crashed) as crashed, max(rescued_at) as last_rescued_at
   from rescue_log group by worker_id, queue;
 
--- Counts are derived, so this looks at every node of the workflow: cheap for one, not for all of many large ones.
+-- Counts are derived, so this looks at every node of the workflow: cheap for one, not for all of many large ones. The jobs of
+-- live nodes are looked up by their ids: joined in any other way, a small workflow reads all waiting jobs.
 create view workflow_progress as
 select w.id, w.name, coalesce(w.outcome::text, 'running') as status, w.nodes, w.open, s.*, w.created_at,
        w.finished_at, w.cancelled_at, w.repairs, w.callback_error
@@ -174,7 +175,8 @@ select w.id, w.name, coalesce(w.outcome::text, 'running') as status, w.nodes, w.
               count(*) filter (where j.state = 'ready') as ready, count(*) filter (where j.state = 'running') as running,
               count(*) filter (where n.state = 'succeeded') as succeeded, count(*) filter (where n.state = 'failed') as failed,
               count(*) filter (where n.state = 'cancelled') as cancelled, count(*) filter (where n.state = 'skipped') as skipped
-         from workflow_node n left join job j on n.state = 'live' and j.id = n.job_id
+         from workflow_node n
+         left join lateral (select state from job where n.state = 'live' and id = n.job_id offset 0) j on true
         where n.workflow_id = w.id) s;
 
 -- The job of each node is looked up where the node says that it is, by its id, and for one that is over first on the day on which

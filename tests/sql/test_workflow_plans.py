@@ -40,9 +40,6 @@ LIMITS = {
     "edges of a handle": 100,  # which reads nothing else: the table alone has less than PAGES
     "retry": 450,  # the catalogs of all that it may touch, on a new connection
     "retry_workflow": 450,  # the catalogs of all that a retry may touch, on a new connection
-    # Of the one small workflow; to count the 25 large ones would read far more. Before PostgreSQL 18 a table of 600 pages
-    # is read as a whole for it as long as the statistics are those of an empty one; of a larger one the rows are found by keys.
-    "large workflows": 700,
 }
 
 TREE: list[Node] = [node("a"), node("b"), node("c", "a", "b"), node("d", "c")]
