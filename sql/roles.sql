@@ -5,9 +5,8 @@ do $$
 declare
     -- What a role may call; a name stands for all functions of that name.
     may_call constant jsonb := '{
-        "producer": ["enqueue", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow", "last_nodes",
-                     "find_duplicate", "enqueue_once", "first_refused", "installed_version",
-                     "signal"],
+        "producer": ["enqueue", "enqueue_plain", "enqueue_many", "enqueue_select", "enqueue_workflow", "extend_workflow",
+                     "last_nodes", "find_duplicate", "enqueue_once", "first_refused", "installed_version", "signal"],
         "worker":   ["register_worker", "heartbeat", "retire_worker", "claim", "claim_jobs", "finish", "complete",
                      "foreign_tasks", "bury_worker", "explain", "explain_each", "unserved", "unknown_queues",
                      "finished", "fail", "snooze", "give_back", "progress", "note_soft_timeouts", "reconcile", "promote",

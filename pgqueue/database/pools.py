@@ -151,9 +151,13 @@ class SyncPool:
 
     def _run_pooled(self, call: Call[T], wait: float | None, began: float) -> T:
         left = None if wait is None else max(0.0, wait - (monotonic() - began))
-        with self.pool().connection(left) as own:
+        pool = self.pool()
+        own = pool.getconn(left)  # not its context manager, which commits: our connections have nothing to commit
+        try:
             own.deadline = within(call.within, wait, began)
             return self.run_on(run_on_own, own, call)
+        finally:
+            pool.putconn(own)
 
     def run_on(self, run: Run, connection: Any, call: Call[T]) -> T:
         """Run a call on a connection with the function `run`."""
@@ -233,13 +237,16 @@ class AsyncPool:
     async def _run_pooled(self, call: Call[T], wait: float | None, began: float, caller: tuple[str, str] | None) -> T:
         pool = await self.pool()
         left = None if wait is None else max(0.0, wait - (monotonic() - began))
-        async with pool.connection(left) as own:
+        own = await pool.getconn(left)  # see SyncPool
+        try:
             own.deadline = within(call.within, wait, began)
             if caller is None:
                 return await self._run_on(self._run_on_own, own, call)
             async with own.transaction():
                 await own.execute(_CALLER, caller)
                 return await self._run_on(self._run_on_own, own, call)
+        finally:
+            await pool.putconn(own)
 
     async def _run_on(self, run: AsyncRun, connection: Any, call: Call[T]) -> T:
         try:

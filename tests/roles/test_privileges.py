@@ -30,6 +30,7 @@ class May(NamedTuple):
 
 FUNCTIONS = {
     "enqueue": May(PRODUCERS, "enqueue('noop', notify => true)"),
+    "enqueue_plain": May(PRODUCERS, "enqueue_plain('noop', '{}', 'default', 0, true)"),
     "enqueue_many": May(PRODUCERS, "enqueue_many('noop', '[{}]')"),
     "enqueue_select": May(PRODUCERS, "enqueue_select('noop', array['{}'::jsonb])"),
     "enqueue_workflow": May(PRODUCERS, """enqueue_workflow('[{"task": "noop"}]')"""),

@@ -9,6 +9,7 @@ from .test_depends_on import parent_in
 
 FORMS: dict[str, str] = {  # %s is the id of a job that is over
     "enqueue": "enqueue('child', notify => false)",
+    "enqueue_plain": "enqueue_plain('child', '{}', 'mine', 0, false)",
     "enqueue, a child": "enqueue('child', notify => false, depends_on => array[%s]::bigint[])",
     "enqueue, instead of another": "enqueue('child', '{}', 'mine', unique_mode => 'replace', unique_key => 'k', notify => false)",
     "enqueue_many": "enqueue_many('child', '[{}, {}]', notify => false)",

@@ -28,6 +28,7 @@ def full(sql: Sql, **settings: Any) -> list[int]:
 
 ENQUEUES = {
     "enqueue": "enqueue('noop')",
+    "enqueue_plain": "enqueue_plain('noop', '{}', 'default', 0, true)",
     "enqueue_many": "enqueue_many('noop', '[{}]')",
     "with options": """enqueue_many('[{"task": "noop"}]')""",
     "enqueue_select": "enqueue_select('noop', array['{}'::jsonb])",

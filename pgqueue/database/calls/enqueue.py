@@ -91,20 +91,46 @@ assert tuple(_LIMIT_TYPES) == LimitOptions._fields
 assert tuple(_TIME_TYPES) == TimeOptions._fields
 
 
-def _given(types: Mapping[LiteralString, LiteralString]) -> LiteralString:
-    return "".join([f", {name} => %s::{its_type}" for name, its_type in types.items()])
+class _Part(NamedTuple):
+    """Some arguments of `enqueue`.
+
+    Attributes:
+        texts: each as it stands in the statement.
+        defaults: what SQL assumes of each if it is not given.
+    """
+
+    texts: tuple[LiteralString, ...]
+    defaults: tuple[Any, ...]
+
+    def all(self) -> LiteralString:
+        """The text of all arguments."""
+        return "".join(self.texts)
+
+    def given(self, values: tuple[Any, ...]) -> tuple[LiteralString, tuple[Any, ...]]:
+        """The text and the values of those that are not the default: to read an argument takes the server 5 us."""
+        if values == self.defaults:
+            return "", ()
+        pairs = zip(self.texts, values, self.defaults, strict=True)
+        given = [(text, value) for text, value, default in pairs if value != default]
+        return "".join([text for text, _ in given]), tuple(value for _, value in given)
+
+
+def _part(types: Mapping[LiteralString, LiteralString], defaults: tuple[Any, ...]) -> _Part:
+    return _Part(tuple([f", {name} => %s::{its_type}" for name, its_type in types.items()]), defaults)
 
 
 def _named(types: Mapping[LiteralString, LiteralString]) -> LiteralString:
     return "".join([f", {name} => %(pgqueue_{name})s::{its_type}" for name, its_type in types.items()])
 
 
-_OPTIONS: LiteralString = _given({**_TYPES, "notify": "bool"})
-_LIMITS: LiteralString = _given(_LIMIT_TYPES)
-_TIMES: LiteralString = _given(_TIME_TYPES)
-_TRACE: LiteralString = _given(_TRACE_TYPES)
-_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb" + _OPTIONS
-_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb" + _OPTIONS
+_OPTIONS = _part({**_TYPES, "notify": "bool"}, (*EnqueueOptions(), True))
+_LIMITS = _part(_LIMIT_TYPES, LimitOptions())
+_TIMES = _part(_TIME_TYPES, TimeOptions())
+_TRACE = _part(_TRACE_TYPES, (None,))
+_NO_OTHERS = EnqueueOptions()[2:]  # but queue and priority
+_ENQUEUE_PLAIN: LiteralString = "select {schema}.enqueue_plain(%s::text, %s::text::jsonb, %s::text, %s::int, %s::bool)"
+_ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb"
+_ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb"
 
 
 def enqueue(
@@ -116,8 +142,10 @@ def enqueue(
     times: TimeOptions | None = None,
     trace: str | None = None,
 ) -> Call[list[Added]]:
-    """Add one job without uniqueness. None: the job has no limits, time limits or trace, and the statement none."""
-    return _adding(_ENQUEUE, _added, (task, args, *options, notify), limits, times, trace)
+    """Add one job without uniqueness. None: the job has no limits, time limits or trace. What is not given is not sent."""
+    if limits is None and times is None and trace is None and options[2:] == _NO_OTHERS:
+        return Call(_ENQUEUE_PLAIN, (task, args, *options[:2], notify), _added, within=within_by_size(args))
+    return _adding(_ENQUEUE, _added, Alike(task, args, options, notify, limits, times), trace)
 
 
 def enqueue_many(
@@ -130,25 +158,33 @@ def enqueue_many(
     trace: str | None = None,
 ) -> Call[list[Added]]:
     """Add a job per element of a JSON array of arguments, without uniqueness. None: see `enqueue`."""
-    return _adding(_ENQUEUE_MANY, _all_added, (task, args, *options, notify), limits, times, trace)
+    return _adding(_ENQUEUE_MANY, _all_added, Alike(task, args, options, notify, limits, times), trace)
 
 
-def _adding(
-    statement: LiteralString,
-    read: Callable[[Rows], list[Added]],
-    params: tuple[Any, ...],
-    limits: LimitOptions | None,
-    times: TimeOptions | None,
-    trace: str | None,
-) -> Call[list[Added]]:
-    within = within_by_size(params[1])
-    if limits is not None:
-        statement, params = statement + _LIMITS, (*params, *limits.params())
-    if times is not None:
-        statement, params = statement + _TIMES, (*params, *times)
-    if trace is not None:
-        statement, params = statement + _TRACE, (*params, trace)
-    return Call(statement + ")", params, read, within=within)
+class Alike(NamedTuple):
+    """One job, or jobs that differ in nothing but their arguments: what `enqueue` and `enqueue_many` take."""
+
+    task: str
+    args: str
+    options: EnqueueOptions
+    notify: bool
+    limits: LimitOptions | None
+    times: TimeOptions | None
+
+
+def _adding(statement: LiteralString, read: Callable[[Rows], list[Added]], jobs: Alike, trace: str | None) -> Call[list[Added]]:
+    task, args, options, notify, limits, times = jobs
+    params: tuple[Any, ...] = (task, args)
+    for part, values in (
+        (_OPTIONS, (*options, notify)),
+        (_LIMITS, limits and limits.params()),
+        (_TIMES, times),
+        (_TRACE, trace and (trace,)),
+    ):
+        if values:
+            text, given = part.given(values)
+            statement, params = statement + text, params + given
+    return Call(statement + ")", params, read, within=within_by_size(args))
 
 
 # Ids become int here: on a connection of the application its own adapters may have read them.
@@ -160,20 +196,10 @@ def _all_added(rows: Rows) -> list[Added]:
     return [Added(int(id)) for id in rows[0][0]]
 
 
-class Alike(NamedTuple):
-    """Jobs that differ in nothing but their arguments: what `enqueue_many` takes."""
-
-    task: str
-    args: str
-    options: EnqueueOptions
-    notify: bool
-    limits: LimitOptions | None
-    times: TimeOptions | None
-
-
 def enqueue_groups(groups: list[Alike], trace: str | None) -> Call[list[list[Added]]]:
     """Add several groups of jobs, each as `enqueue_many` does, all or none. Returns the jobs of each group."""
-    one: LiteralString = _ENQUEUE_MANY.removeprefix("select ") + _LIMITS + _TIMES + _TRACE + ")"
+    options = "".join([part.all() for part in (_OPTIONS, _LIMITS, _TIMES, _TRACE)])
+    one: LiteralString = _ENQUEUE_MANY.removeprefix("select ") + options + ")"
     statement: LiteralString = "select " + ", ".join([one] * len(groups))
     params = [
         value

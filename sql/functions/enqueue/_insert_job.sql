@@ -1,6 +1,6 @@
 -- insert_job: adds one job, or finds the one that stands in its way. Returns its id, whether it was there before, and when it is
 -- due: NULL when nothing was changed. stored: what is stored as it is, see stored_options.
--- Called by: enqueue, insert_each, insert_element, insert_nodes_singly, which wake the workers.
+-- Called by: enqueue, enqueue_plain, insert_each, insert_element, insert_nodes_singly, which wake the workers.
 -- blocked: it has parents to wait for.
 -- Writes: job, unique_hold, turn.
 -- Locks: nothing shared unless the job is unique, see insert_unique.

@@ -73,7 +73,7 @@ end $$;
 create function check_limit_key(field text, key text) returns void
 language plpgsql as $$
 begin
-    if key is null or length(key) > 200 or key !~ '^[A-Za-z0-9_.-]{1,100}(:.+)?$' then
+    if key is null or length(key) > 200 or length(split_part(key, ':', 1)) > 100 or key !~ '^[A-Za-z0-9_.-]+(:.+)?$' then
         perform invalid(field, key,
                 'use a name of letters, digits and . _ - , alone or with a colon and up to 200 characters in all: '
                 'tenant:42, tenant:{tenant_id}');

@@ -47,6 +47,8 @@ MUTANTS = [
     # depth
     Mutant("a full queue takes more", "check_depth", r"if found and its\.ready", "if false and its.ready",
            depth.test_a_full_queue_refuses_more_before_anything_is_written, ("enqueue",)),
+    Mutant("a full queue takes plain jobs", "enqueue_plain", r"if exists[^;]*;\s+end if;", "",
+           depth.test_a_full_queue_refuses_more_before_anything_is_written, ("enqueue_plain",)),
     Mutant("jobs for later are refused", "check_depth", r"if run_at > [^;]*? then", "if false then",
            depth.test_what_is_not_ready_at_once_is_not_refused, ("enqueue('noop', run_after => '1 h')",), "PQ005"),
     Mutant("a batch counts as one job", "check_depth", r"its\.ready \+ more >", "its.ready + 1 >",

@@ -1,0 +1,48 @@
+"""What an enqueue sends: only what it was told, because the server reads each argument."""
+
+from typing import Any
+
+import pytest
+
+from pgqueue.database.calls.enqueue import EnqueueOptions, LimitOptions, TimeOptions, enqueue, enqueue_many
+
+HOUR = "1 h"
+
+
+def test_a_job_without_further_options_is_a_plain_one() -> None:
+    call = enqueue("send", "{}", EnqueueOptions("mail", 7), False)
+
+    assert call.statement == "select {schema}.enqueue_plain(%s::text, %s::text::jsonb, %s::text, %s::int, %s::bool)"
+    assert call.params == ("send", "{}", "mail", 7, False)
+
+
+@pytest.mark.parametrize("name", [name for name in EnqueueOptions._fields if name not in ("queue", "priority")])
+def test_any_other_option_is_sent_by_name_and_alone(name: str) -> None:
+    given: Any = {name: "x"}
+
+    call = enqueue("send", "{}", EnqueueOptions(**given), True)
+
+    assert call.statement.startswith("select {schema}.enqueue(%s::text, %s::text::jsonb, " + name + " => %s::")
+    assert call.params == ("send", "{}", "x")
+
+
+def test_limits_times_and_a_trace_are_sent_with_what_else_is_given() -> None:
+    options = EnqueueOptions(queue="mail", run_after=HOUR)
+
+    call = enqueue_many("send", "[]", options, False, LimitOptions(fair="k"), TimeOptions(timeout=HOUR), "{}")
+
+    assert call.statement == (
+        "select {schema}.enqueue_many(%s::text, %s::text::jsonb, queue => %s::text, run_after => %s::text::interval, "
+        "notify => %s::bool, fair => %s::text, timeout => %s::text::interval, trace => %s::text::jsonb)"
+    )
+    assert call.params == ("send", "[]", "mail", HOUR, False, "k", HOUR, "{}")
+
+
+@pytest.mark.parametrize(
+    "more", [{"limits": LimitOptions(cost=2)}, {"times": TimeOptions(timeout=HOUR)}, {"trace": '{"request_id": "r"}'}]
+)
+def test_a_job_with_limits_times_or_a_trace_is_no_plain_one(more: dict[str, object]) -> None:
+    call = enqueue("send", "{}", EnqueueOptions(), True, **more)  # type: ignore[arg-type]
+
+    assert "enqueue(" in call.statement
+    assert len(call.params) == 3
