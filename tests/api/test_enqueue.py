@@ -10,6 +10,7 @@ import pytest
 
 from pgqueue import PgQueue
 from pgqueue.api.routes.enqueue import endpoints
+from pgqueue.database import Call
 from pgqueue.database.calls import enqueue as calls
 from pgqueue.database.calls.requests import enqueue_once
 from tests.sql.conftest import Sql
@@ -192,7 +193,7 @@ def test_what_only_the_database_can_refuse_names_the_job_of_a_batch_too(
 
 def test_the_endpoint_names_every_function_that_adds_one_job() -> None:
     (endpoint,) = [each for each in endpoints.all if (each.method, each.path) == ("POST", "/jobs")]
-    ways = [
+    ways: list[Call[Any]] = [
         calls.enqueue("send", "{}", calls.EnqueueOptions(), True),
         calls.enqueue("send", "{}", calls.EnqueueOptions(retries=1), True),
         calls.enqueue_jobs(["{}"]),
