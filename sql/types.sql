@@ -1,5 +1,6 @@
 -- The types that every other file uses. A state determines which function moves the job next; see README.md for the drawing.
 
+-- In this order: those up to running are of live jobs, see only_live_states of job.
 create type job_state as enum (
     'blocked',    -- waits for its parents, see settle
     'scheduled',  -- waits for its time; promote makes it ready

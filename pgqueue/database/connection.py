@@ -101,7 +101,10 @@ class OwnConnection(Connection[Any]):
             raise
 
     def rollback(self) -> None:
-        """Roll back as psycopg does. A closed connection is left alone: an error would hide why it was closed."""
+        """Roll back as psycopg does. A closed connection is left alone.
+
+        SQLAlchemy rolls back a migration that has failed; an error here would hide why the connection was closed.
+        """
         if not self.closed:
             super().rollback()
 

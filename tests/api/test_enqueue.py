@@ -1,5 +1,6 @@
 """POST of jobs."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,10 @@ import psycopg
 import pytest
 
 from pgqueue import PgQueue
+from pgqueue.api.routes.enqueue import endpoints
+from pgqueue.database import Call
+from pgqueue.database.calls import enqueue as calls
+from pgqueue.database.calls.requests import enqueue_once
 from tests.sql.conftest import Sql
 
 Connection = psycopg.Connection[Any]
@@ -184,3 +189,15 @@ def test_what_only_the_database_can_refuse_names_the_job_of_a_batch_too(
         assert says in answer.json()["detail"]
         assert answer.json()["field"] == "jobs[3]"
     assert sql.value("select count(*) from job") == 0
+
+
+def test_the_endpoint_names_every_function_that_adds_one_job() -> None:
+    (endpoint,) = [each for each in endpoints.all if (each.method, each.path) == ("POST", "/jobs")]
+    ways: list[Call[Any]] = [
+        calls.enqueue("send", "{}", calls.EnqueueOptions(), True),
+        calls.enqueue("send", "{}", calls.EnqueueOptions(retries=1), True),
+        calls.enqueue_jobs(["{}"]),
+        enqueue_once("", "key", b"", ["{}"]),
+    ]
+
+    assert {name for way in ways for name in re.findall(r"{schema}\.(\w+)", way.statement)} == set(endpoint.calls)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pgqueue.database.calls.enqueue import EnqueueOptions, LimitOptions, TimeOptions, enqueue, enqueue_many
+from tests.looking import Look
 
 HOUR = "1 h"
 
@@ -46,3 +47,19 @@ def test_a_job_with_limits_times_or_a_trace_is_no_plain_one(more: dict[str, obje
 
     assert "enqueue(" in call.statement
     assert len(call.params) == 3
+
+
+@pytest.mark.parametrize("function", ["enqueue", "enqueue_many"])
+def test_what_is_not_sent_is_what_sql_assumes(look: Look, function: str) -> None:
+    row = look.rows(
+        "select array_agg(array[name, pg_get_function_arg_default(p.oid, place::int)]) as all from pg_proc p, "
+        "unnest(p.proargnames) with ordinality as a(name, place) where p.proname = %s and 'task' = any (p.proargnames) "
+        "and p.pronamespace = 'pgqueue'::regnamespace",
+        function,
+    )[0]
+    assumed = {name: look.value(f"select {default}") for name, default in row["all"] if default is not None}
+    kinds: Any = (EnqueueOptions(), LimitOptions(), TimeOptions())
+
+    for options in kinds:
+        assert {name: assumed[name] for name in options._fields} == options._asdict()
+    assert (assumed["notify"], assumed["trace"]) == (True, None)

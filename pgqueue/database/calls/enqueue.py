@@ -198,8 +198,8 @@ def _all_added(rows: Rows) -> list[Added]:
 
 def enqueue_groups(groups: list[Alike], trace: str | None) -> Call[list[list[Added]]]:
     """Add several groups of jobs, each as `enqueue_many` does, all or none. Returns the jobs of each group."""
-    options = "".join([part.all() for part in (_OPTIONS, _LIMITS, _TIMES, _TRACE)])
-    one: LiteralString = _ENQUEUE_MANY.removeprefix("select ") + options + ")"
+    named = "".join([part.all() for part in (_OPTIONS, _LIMITS, _TIMES, _TRACE)])
+    one: LiteralString = _ENQUEUE_MANY.removeprefix("select ") + named + ")"
     statement: LiteralString = "select " + ", ".join([one] * len(groups))
     params = [
         value
