@@ -26,7 +26,7 @@ NAMES = {"schema", "schema_name"}
 
 
 def every_call(schema: str = "pgqueue") -> Iterator[tuple[str, Call[Any]]]:
-    """Each call with a name: once with what it must be given, and once with all that it takes."""
+    """Each call with a name: with what it must be given and options that are all defaults, then with all that it takes."""
     for module in pkgutil.iter_modules(calls.__path__):
         of_module = vars(import_module(f"{calls.__name__}.{module.name}"))
         for name, function in of_module.items():
@@ -82,6 +82,8 @@ def _value(name: str, hint: Any, is_full: bool) -> Any:
     if origin is Mapping:
         return {}
     if inspect.isclass(hint) and issubclass(hint, tuple):
+        if not is_full and hint.__annotations__.keys() == getattr(hint, "_field_defaults", {}).keys():
+            return hint()
         fields = typing.get_type_hints(hint)
         return hint(*(_value(field, fields[field], is_full) for field in hint.__annotations__))
     if origin is not None and origin is not Callable:

@@ -115,6 +115,10 @@ def test_no_statement_of_ours_means_what_is_planted(parser: Parser) -> None:
     assert found == {}
 
 
+def test_the_statement_of_a_plain_job_is_among_them() -> None:
+    assert any("{schema}.enqueue_plain(" in call.statement for _, call in every_call())
+
+
 def test_a_statement_means_what_it_meant_before_it_was_qualified(database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         parser, statements = Parser(connection), Statements("pgqueue")
