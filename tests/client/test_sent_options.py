@@ -39,10 +39,15 @@ def test_limits_times_and_a_trace_are_sent_with_what_else_is_given() -> None:
     assert call.params == ("send", "[]", "mail", HOUR, False, "k", HOUR, "{}")
 
 
-@pytest.mark.parametrize(
-    "more", [{"limits": LimitOptions(cost=2)}, {"times": TimeOptions(timeout=HOUR)}, {"trace": '{"request_id": "r"}'}]
-)
-def test_a_job_with_limits_times_or_a_trace_is_no_plain_one(more: dict[str, object]) -> None:
+def test_a_plain_job_may_have_a_trace() -> None:
+    call = enqueue("send", "{}", EnqueueOptions(), True, trace="{}")
+
+    assert call.statement.endswith(".enqueue_plain(%s::text, %s::text::jsonb, %s::text, %s::int, %s::bool, %s::text::jsonb)")
+    assert call.params == ("send", "{}", "default", 0, True, "{}")
+
+
+@pytest.mark.parametrize("more", [{"limits": LimitOptions(cost=2)}, {"times": TimeOptions(timeout=HOUR)}])
+def test_a_job_with_limits_or_times_is_no_plain_one(more: dict[str, object]) -> None:
     call = enqueue("send", "{}", EnqueueOptions(), True, **more)  # type: ignore[arg-type]
 
     assert "enqueue(" in call.statement

@@ -7,12 +7,14 @@ import pytest
 from .conftest import Sql
 
 OTHER = ("id", "run_at", "created_at")  # what two jobs never share
+TRACES = ["null", "'null'", "'{}'", """'{"request_id": "r"}'"""]
 
 
-def test_it_makes_the_job_that_enqueue_makes(rolled_back_sql: Sql) -> None:
+@pytest.mark.parametrize("trace", TRACES)
+def test_it_makes_the_job_that_enqueue_makes(rolled_back_sql: Sql, trace: str) -> None:
     sql = rolled_back_sql
-    plain = sql.value("""select enqueue_plain('send', '{"to": 1}', 'mail', 7, true)""")
-    usual = sql.value("""select enqueue('send', '{"to": 1}', 'mail', 7)""")
+    plain = sql.value(f"""select enqueue_plain('send', '{{"to": 1}}', 'mail', 7, true, {trace})""")
+    usual = sql.value(f"""select enqueue('send', '{{"to": 1}}', 'mail', 7, trace => {trace})""")
 
     rows = [sql.rows("select * from job where id = %s", id)[0] for id in (plain, usual)]
 
@@ -20,6 +22,13 @@ def test_it_makes_the_job_that_enqueue_makes(rolled_back_sql: Sql) -> None:
         name: rows[1][name] for name in rows[1] if name not in OTHER
     }
     assert sql.value("select run_at <= clock_timestamp() and created_at >= run_at from job where id = %s", plain)
+
+
+def test_it_refuses_the_trace_that_enqueue_refuses(rolled_back_sql: Sql) -> None:
+    plain = rolled_back_sql.refusal("""select enqueue_plain('t', '{}', 'q', 0, true, '{"a": 1}')""")
+    usual = rolled_back_sql.refusal("""select enqueue('t', trace => '{"a": 1}')""")
+
+    assert (plain.sqlstate, str(plain).splitlines()[0]) == ("PQ001", str(usual).splitlines()[0])
 
 
 @pytest.mark.parametrize(

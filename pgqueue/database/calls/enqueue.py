@@ -128,7 +128,7 @@ _LIMITS = _part(_LIMIT_TYPES, LimitOptions())
 _TIMES = _part(_TIME_TYPES, TimeOptions())
 _TRACE = _part(_TRACE_TYPES, (None,))
 _NO_OTHERS = EnqueueOptions()[2:]  # but queue and priority
-_ENQUEUE_PLAIN: LiteralString = "select {schema}.enqueue_plain(%s::text, %s::text::jsonb, %s::text, %s::int, %s::bool)"
+_ENQUEUE_PLAIN: LiteralString = "select {schema}.enqueue_plain(%s::text, %s::text::jsonb, %s::text, %s::int, %s::bool"
 _ENQUEUE: LiteralString = "select {schema}.enqueue(%s::text, %s::text::jsonb"
 _ENQUEUE_MANY: LiteralString = "select {schema}.enqueue_many(%s::text, %s::text::jsonb"
 
@@ -143,8 +143,10 @@ def enqueue(
     trace: str | None = None,
 ) -> Call[list[Added]]:
     """Add one job without uniqueness. None: the job has no limits, time limits or trace. What is not given is not sent."""
-    if limits is None and times is None and trace is None and options[2:] == _NO_OTHERS:
-        return Call(_ENQUEUE_PLAIN, (task, args, *options[:2], notify), _added, within=within_by_size(args))
+    if limits is None and times is None and options[2:] == _NO_OTHERS:
+        plain = (task, args, *options[:2], notify)
+        statement, params = (_ENQUEUE_PLAIN, plain) if trace is None else (_ENQUEUE_PLAIN + ", %s::text::jsonb", (*plain, trace))
+        return Call(statement + ")", params, _added, within=within_by_size(args))
     return _adding(_ENQUEUE, _added, Alike(task, args, options, notify, limits, times), trace)
 
 

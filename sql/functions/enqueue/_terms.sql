@@ -8,7 +8,7 @@ language sql as $$
                 then checked_terms(timeout, soft_timeout, expires_after, total_timeout, trace) end
 $$;
 
--- checked_terms: terms_from where one of them is given. Called by: terms_from. Writes: nothing. Raises PQ001.
+-- checked_terms: terms_from where one of them is given. Called by: terms_from, enqueue_plain. Writes: nothing. Raises PQ001.
 -- 0 = no limit, which is not stored, but for soft_timeout: without one it is 0.8 of the timeout.
 create function checked_terms(
     timeout interval, soft_timeout interval, expires_after interval, total_timeout interval, trace jsonb
