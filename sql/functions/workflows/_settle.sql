@@ -21,7 +21,8 @@ create function settle(
 -- Every kind of join is named: add_nodes and finish turn some off, and the plan made under the first caller is kept for all
 -- others.
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = on set enable_hashjoin = off
-set enable_mergejoin = off set enable_memoize = off set plan_cache_mode = force_generic_plan set jit = off as $$
+set enable_mergejoin = off set enable_memoize = off set enable_hashagg = off set plan_cache_mode = force_generic_plan
+set jit = off as $$
 #variable_conflict use_column
 declare
     settled_at timestamptz;
@@ -39,27 +40,42 @@ begin
     end if;
     settled_at := clock_timestamp();
 
-    with recursive decided (parent_id, child_id, runs) as (
-        (select p.job_id, e.child_id, e.run_if in ('finished', p.state::text)
-           from unnest(ended, states) as p(job_id, state),
-                lateral (select child_id, run_if from workflow_edge where parent_id = p.job_id offset 0) e
-         union all
-         select p.job_id, u.id, e.run_if in ('finished', p.state::text)
-           from unnest(admitted) as u(id),
-                lateral (select parent_id, run_if from workflow_edge where child_id = u.id offset 0) e,
-                lateral (select job_id, state from workflow_node where job_id = e.parent_id and ended_at is not null offset 0) p)
-        union  -- a child that cannot run is skipped, which decides the edges out of it
-        select c.job_id, e.child_id, e.run_if = 'finished'
-          from decided d,
-               lateral (select job_id from workflow_node where job_id = d.child_id and state = 'blocked' offset 0) c,
-               lateral (select child_id, run_if from workflow_edge where parent_id = c.job_id offset 0) e
-         where not d.runs
-    )
-    select array_agg(at), array_agg(n), array_agg(barred_by), bool_and(barred_by is null), bool_and(barred_by is not null)
-      into children, counts, barred, all_run, all_barred
-      from (select child_id, count(*)::int as n, min(parent_id) filter (where not runs) as barred_by
-              from decided group by child_id) d,
-           lateral (select ctid as at from workflow_node where job_id = d.child_id and state = 'blocked' offset 0) c;
+    -- Most ends bar no child. Without the recursion below, whose table of rows it has met is cleared at each call: megabytes, as
+    -- large as work_mem allows, for the planner expects many rows. A hash for group by would be as large, so it is turned off.
+    if admitted = '{}' then
+        select array_agg(at), array_agg(n), array_agg(barred_by), bool_and(barred_by is null), bool_and(barred_by is not null)
+          into children, counts, barred, all_run, all_barred
+          from (select child_id, count(*)::int as n, min(parent_id) filter (where not runs) as barred_by
+                  from (select p.job_id as parent_id, e.child_id, e.run_if in ('finished', p.state::text) as runs
+                          from unnest(ended, states) as p(job_id, state),
+                               lateral (select child_id, run_if from workflow_edge where parent_id = p.job_id offset 0) e) decided
+                 group by child_id) d,
+               lateral (select ctid as at from workflow_node where job_id = d.child_id and state = 'blocked' offset 0) c;
+    end if;
+    if admitted <> '{}' or not all_run then
+        with recursive decided (parent_id, child_id, runs) as (
+            (select p.job_id, e.child_id, e.run_if in ('finished', p.state::text)
+               from unnest(ended, states) as p(job_id, state),
+                    lateral (select child_id, run_if from workflow_edge where parent_id = p.job_id offset 0) e
+             union all
+             select p.job_id, u.id, e.run_if in ('finished', p.state::text)
+               from unnest(admitted) as u(id),
+                    lateral (select parent_id, run_if from workflow_edge where child_id = u.id offset 0) e,
+                    lateral (select job_id, state from workflow_node
+                              where job_id = e.parent_id and ended_at is not null offset 0) p)
+            union  -- a child that cannot run is skipped, which decides the edges out of it
+            select c.job_id, e.child_id, e.run_if = 'finished'
+              from decided d,
+                   lateral (select job_id from workflow_node where job_id = d.child_id and state = 'blocked' offset 0) c,
+                   lateral (select child_id, run_if from workflow_edge where parent_id = c.job_id offset 0) e
+             where not d.runs
+        )
+        select array_agg(at), array_agg(n), array_agg(barred_by), bool_and(barred_by is null), bool_and(barred_by is not null)
+          into children, counts, barred, all_run, all_barred
+          from (select child_id, count(*)::int as n, min(parent_id) filter (where not runs) as barred_by
+                  from decided group by child_id) d,
+               lateral (select ctid as at from workflow_node where job_id = d.child_id and state = 'blocked' offset 0) c;
+    end if;
 
     if not all_barred then
         with node as (
