@@ -31,6 +31,8 @@ MUTANTS = [
            enqueue.test_a_child_whose_time_has_not_come_is_scheduled_when_it_is_released),
     Mutant("a skip does not cascade", "settle", r"where not d\.runs\s*\)", "where false)",
            enqueue.test_a_failure_skips_everything_below_however_deep),
+    Mutant("a child that is barred decides nothing", "settle", r" or not all_run then", " then",
+           enqueue.test_a_failure_skips_everything_below_however_deep),
     Mutant("a failure satisfies", "settle", r"e\.run_if in \('finished', p\.state::text\)", "true",
            depends.test_the_end_of_an_adopted_parent_decides, ("succeeded", "dead")),
     Mutant("finished is succeeded", "settle", r"e\.run_if in \('finished', p\.state::text\)", "e.run_if = p.state::text",
