@@ -43,7 +43,7 @@ class JobContext(StepContext):
             OutsideWorker: the handler runs in a process, which has no parents; use an argument that takes the result.
         """
         node = self.node
-        if node is None or (node.parents is None and not node.parent_count):
+        if node is None or (node.parents is None and not node.has_parents):
             return NO_PARENTS
         if node.parents is None:
             raise OutsideWorker(

@@ -12,15 +12,16 @@ from .outcome import Outcome, committed, returned
 
 
 def is_simple(job: JobContext, task: Registered[Any]) -> bool:
-    """Whether `begin` can start a job, as nearly all jobs: the others are nodes, or have timeouts, or do not run on this loop."""
-    return job.terms is None and job.node is None and task.parameters.is_async and job.task != CHUNK
+    """Whether `begin` can start a job, as nearly all jobs: the others have timeouts, or do not run on this loop."""
+    return job.terms is None and task.parameters.is_async and job.task != CHUNK
 
 
 def begin(job: JobContext, task: Registered[Any]) -> Outcome | Isolated[Any]:
     """Start the handler of a simple job; it ends as in `execute`.
 
     Returns:
-        Its outcome, if it ended before its first await; else the rest of it, for `execute`.
+        Its outcome, if it ended before its first await; else the rest of it, for `execute`. A node that has used its workflow has
+        a rest, too: it may take long to write the nodes that it has added.
     """
     job.started = started = time.perf_counter()
     try:
@@ -34,6 +35,8 @@ def begin(job: JobContext, task: Registered[Any]) -> Outcome | Isolated[Any]:
             raise generator_exit() from error
         else:
             return Isolated(coroutine, job, (context, awaited))
+        if job.own_workflow is not None:
+            return Isolated(_same(result), job)
         elapsed = time.perf_counter() - started
         if job.is_finished:
             return committed(job, elapsed, result=result)
@@ -41,4 +44,10 @@ def begin(job: JobContext, task: Registered[Any]) -> Outcome | Isolated[Any]:
             return Outcome(job, "succeeded", None, elapsed)
         return returned(job, task.dump_result, result, elapsed)
     except BaseException as error:  # SystemExit and the like too, as in `execute`
+        if job.own_workflow is not None:
+            job.own_workflow._finish()
         return ended_by(job, error)
+
+
+async def _same(result: Any) -> Any:
+    return result

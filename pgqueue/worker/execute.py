@@ -75,7 +75,7 @@ async def execute(
         return ended_by(job, error)
     finally:
         if job.own_workflow is not None:
-            job.own_workflow._finish("when its handler ended")
+            job.own_workflow._finish()
 
 
 def ended_by(job: JobContext, error: BaseException) -> Outcome:
@@ -129,7 +129,7 @@ async def _with_nodes_aside(ended: Outcome) -> Outcome:
     own = ended.job.own_workflow
     if not own or own._size() <= MANY:
         return with_nodes(ended)
-    own._finish("when its handler ended")
+    own._finish()
     return await asyncio.to_thread(with_nodes, ended)
 
 

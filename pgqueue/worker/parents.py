@@ -14,7 +14,7 @@ from ..database.calls import workflows as workflow_calls
 from ..database.calls.workflows import ParentRow
 from ..errors import Disconnected, PgQueueError, ResultExpired, ResultWithheld
 from ..registry import Registered
-from ..workflow.node import Parents
+from ..workflow.node import Node, Parents
 from .outcome import Outcome, failure
 from .slots import Slots
 
@@ -45,7 +45,7 @@ class ParentLoader:
 
     def add(self, jobs: list[JobContext]) -> None:
         """Take claimed jobs. Jobs that need no parents start at once."""
-        held = [job for job in jobs if job.node is not None and self._wants(job)]
+        held = [job for job in jobs if job.node is not None and job.node.has_parents and self._wants(job, job.node)]
         if held:
             ids = {job.id for job in held}
             jobs = [job for job in jobs if job.id not in ids]
@@ -54,9 +54,9 @@ class ParentLoader:
                 self._some.set()
         self._slots.add(jobs)
 
-    def _wants(self, job: JobContext) -> bool:
-        node, task = job.node, self._tasks.get(job.task)
-        if node is None or task is None or not node.parent_count:
+    def _wants(self, job: JobContext, node: Node) -> bool:
+        task = self._tasks.get(job.task)
+        if task is None:
             return False
         return node.takes is not None or self._always or task.parameters.context_name is not None
 

@@ -168,11 +168,11 @@ class Node:
         workflow, workflow_name: the id and the name of the workflow.
         name: the name of the node; None if it has none.
         takes, takes_all: the argument that gets the parents' results, and whether it gets the list of all results.
-        parent_count: the number of parents.
+        has_parents: whether it has any.
         parents: the parents; None until they are loaded.
     """
 
-    __slots__ = ("json", "name", "parent_count", "parents", "takes", "takes_all", "workflow", "workflow_name")
+    __slots__ = ("has_parents", "json", "name", "parents", "takes", "takes_all", "workflow", "workflow_name")
 
     def __init__(self, json: str) -> None:
         said = loads_own(json)
@@ -182,7 +182,7 @@ class Node:
         self.name: str | None = said.get("name")
         self.takes: str | None = said.get("takes")
         self.takes_all: bool = said.get("takes_all") or False
-        self.parent_count: int = said.get("parents") or 0
+        self.has_parents: bool = said.get("has_parents") or False
         self.parents: Parents | None = None
 
     def with_taken(self, args_json: str, rows: list[ParentRow]) -> str:

@@ -105,7 +105,7 @@ class OwnWorkflow:
         if self._plan is not None:
             self._plan.drop(known)
 
-    def _finish(self, by: str) -> None:
+    def _finish(self, by: str = "when its handler ended") -> None:
         """Refuse to add nodes from now on."""
         self._finished_by = by
 

@@ -32,6 +32,7 @@ create table workflow_node (
     task            text not null,
     takes           text,                       -- the argument that gets the result of the parent
     takes_all       bool not null default false,  -- it gets the list of all parents' results
+    has_parents     bool not null default false,  -- from the start: who has none gets none later, see wait_longer
     returned        bool not null default false,  -- it ended with a result other than null: if none is stored, it has expired
     payload         jsonb,                      -- the job of a skipped node: retry brings it back
     made_by         text,                       -- see maker

@@ -94,6 +94,21 @@ def test_the_end_of_an_adopted_parent_decides(rolled_back_sql: Sql, run_if: str,
     assert workflow_of(sql, child).progress()["nodes"] == 2
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_worker_is_told_that_a_child_has_parents_and_an_adopted_job_none(rolled_back_sql: Sql, form: str) -> None:
+    sql = rolled_back_sql
+    parent = sql.enqueue("parent")
+    child = child_of(sql, [parent], form=form)
+    flow = workflow_of(sql, child)
+
+    token, (first,) = sql.claim(sql.worker())
+    sql.finish(token, {"id": parent, "state": "succeeded"})
+    _, (then,) = sql.claim(sql.worker())
+
+    assert first["node"] == {"workflow": flow.id}
+    assert then["node"] == {"workflow": flow.id, "has_parents": True}
+
+
 def test_several_children_of_one_plain_parent_are_in_one_workflow(rolled_back_sql: Sql) -> None:
     sql = rolled_back_sql
     parent = sql.enqueue("parent")

@@ -225,7 +225,7 @@ def test_what_a_worker_must_know_of_a_node_comes_with_the_claim(rolled_back_sql:
     sql.value("select give_back(%s, %s)", token, [flow["b"], plain])
     _, same = sql.claim(sql.worker())
 
-    told = {"workflow": flow.id, "workflow_name": "import", "name": "b", "takes": "x", "takes_all": True, "parents": 1}
+    told = {"workflow": flow.id, "workflow_name": "import", "name": "b", "takes": "x", "takes_all": True, "has_parents": True}
     expected = {flow["b"]: told, plain: None}
     assert {row["id"]: row["node"] for row in rows} == expected
     assert {row["id"]: row["node"] for row in same} == expected

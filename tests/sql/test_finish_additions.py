@@ -17,13 +17,21 @@ def finish_adding(sql: Sql, outcomes: list[dict[str, Any]], additions: Any) -> l
     return sql.rows("select * from finish(%s, %s)", json.dumps(outcomes, default=str), json.dumps(additions))
 
 
-def test_a_node_that_succeeds_adds_to_its_workflow_what_came_with_its_outcome(rolled_back_sql: Sql) -> None:
+@pytest.mark.parametrize("as_arrays", [False, True])
+def test_a_node_that_succeeds_adds_to_its_workflow_what_came_with_its_outcome(rolled_back_sql: Sql, as_arrays: bool) -> None:
     sql = rolled_back_sql
     flow = start(sql, node("a"), node("join", "a"))
     token, _ = claim(sql, flow["a"])
     nodes = [node("x", {"job": flow["a"]}, before=["join"]), node("y", "x"), node("free")]
 
-    verdicts = finish_adding(sql, [{"id": flow["a"], "token": token, "state": "succeeded"}], [{"id": flow["a"], "nodes": nodes}])
+    added = [{"id": flow["a"], "nodes": nodes}]
+
+    if as_arrays:
+        verdicts = sql.rows(
+            "select * from finish(null, %s, array[%s::bigint], array[%s::uuid], '{0.5}')", json.dumps(added), flow["a"], token
+        )
+    else:
+        verdicts = finish_adding(sql, [{"id": flow["a"], "token": token, "state": "succeeded"}], added)
 
     assert verdicts == []
     assert flow.states() == {"a": "succeeded", "join": "blocked", "x": "ready", "y": "blocked", "free": "ready"}

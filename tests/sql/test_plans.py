@@ -164,7 +164,7 @@ def call(verb: str, sql: Sql, worker: UUID, count: int) -> tuple[str, tuple[obje
 
 
 # Part of the plan, and looked at for nodes of workflows alone: see test_workflow_plans.py.
-OF_NODES = {"workflow_node_pkey", "workflow_edge_child", "workflow_pkey"}
+OF_NODES = {"workflow_node_pkey", "workflow_pkey"}
 GATES = {"pause_pkey", "queue_pkey", "limit_def_pkey"}  # of empty tables, in most installs
 INDEXES = {
     "claim": {"worker_pkey", "job_suspect", "job_ready", "job_pkey", *GATES, *OF_NODES},

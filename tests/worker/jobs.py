@@ -39,7 +39,8 @@ def node_job(id: int, workflow: int) -> JobContext:
 
 def waiting_job(id: int) -> JobContext:
     """A claimed job that has waited for a parent."""
-    return JobContext(TOKEN, id, "default", "handler", "{}", 1, 4, 0, THEN, THEN, None, json.dumps({"workflow": 1, "parents": 1}))
+    node = json.dumps({"workflow": 1, "has_parents": True})
+    return JobContext(TOKEN, id, "default", "handler", "{}", 1, 4, 0, THEN, THEN, None, node)
 
 
 def timed_job(id: int = 1, task: str = "handler", args: dict[str, Any] | None = None, **terms: Any) -> JobContext:

@@ -205,19 +205,25 @@ def test_a_block_that_is_rolled_back_can_be_all_that_adds(app: PgQueue, look: Lo
     assert flow.result(timeout=0) == ["went on"]
 
 
-async def test_after_its_run_nothing_can_be_added(async_app: PgQueue, ran: list[str]) -> None:
+@pytest.mark.parametrize("awaits", [False, True], ids=["at once", "awaits"])
+@pytest.mark.parametrize("fails", [False, True], ids=["returns", "raises"])
+async def test_after_its_run_nothing_can_be_added(async_app: PgQueue, ran: list[str], fails: bool, awaits: bool) -> None:
     kept: list[JobContext] = []
 
-    @async_app.task
+    @async_app.task(retry=0)
     async def start(ctx: JobContext) -> None:
         ctx.workflow.add(async_app.tasks["note"].si("added"))
         kept.append(ctx)
+        if awaits:
+            await asyncio.sleep(0)
+        if fails:
+            raise ValueError
 
     group(start.s()).enqueue()
     await burst(async_app)
     with pytest.raises(AlreadyFinished, match="was finished when its handler ended"):
         kept[0].workflow.add(async_app.tasks["note"].si("too late"))
-    assert ran == ["added"]
+    assert ran == ([] if fails else ["added"])
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ begin
     end if;
 end $$;
 
--- finish_nodes: ends nodes after adding what those that have succeeded add to their workflows. Called by: finish_batch, complete.
+-- finish_nodes: ends nodes after adding what those that have succeeded add to their workflows. Called by: finish, finish_batch,
+-- complete.
 -- The jobs are added before the workflows are taken, because a unique one may have to wait for its key, and taken back if a
 -- workflow was cancelled meanwhile. Each job's keys come in order; between two batches in which several jobs add some, the
 -- lock_timeout decides.

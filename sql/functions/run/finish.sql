@@ -48,7 +48,10 @@ declare
 begin
     if ids is not null then
         select p.nodes, p.states, p.others into nodes, states, others from finish_plain(ids, tokens, elapseds) p;
-        if outcomes is null and others is null and nodes is null then
+        if outcomes is null and others is null then  -- nearly always
+            if nodes is not null then
+                perform finish_nodes(nodes, states, additions);
+            end if;
             return;
         end if;
         outcomes := coalesce(outcomes, '[]') || coalesce(others, '[]');

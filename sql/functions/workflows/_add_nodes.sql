@@ -46,9 +46,9 @@ declare
 begin
     perform grow_workflow(flow, cardinality(ids));
     edges := edges_of(flow, nodes, ids, names);
-    insert into workflow_node (job_id, workflow_id, state, pending_parents, name, task, takes, takes_all, made_by)
+    insert into workflow_node (job_id, workflow_id, state, pending_parents, name, task, takes, takes_all, has_parents, made_by)
     select ids[place], flow, (case when waiting.n is null then 'live' else 'blocked' end)::node_state, coalesce(waiting.n, 0),
-           e->>'name', e->>'task', e->>'takes', coalesce((e->>'takes_all')::bool, false), maker
+           e->>'name', e->>'task', e->>'takes', coalesce((e->>'takes_all')::bool, false), waiting.n is not null, maker
       from jsonb_array_elements(nodes) with ordinality as given(e, place)
       left join (select child_id, count(*)::int as n from unnest(edges) group by child_id) waiting
              on waiting.child_id = ids[place];

@@ -22,8 +22,8 @@ begin
     parents := array(select id from unnest(parents) with ordinality as p(id, place) group by id order by min(place));
     flow := adopt(parents);
     perform grow_workflow(flow, cardinality(job_ids), format('depends_on: job %s is in workflow %%s, which', parents[1]));
-    insert into workflow_node (job_id, workflow_id, state, pending_parents, task, made_by)
-    select id, flow, 'blocked', cardinality(parents), task, maker from job where id = any (job_ids);
+    insert into workflow_node (job_id, workflow_id, state, pending_parents, task, has_parents, made_by)
+    select id, flow, 'blocked', cardinality(parents), task, true, maker from job where id = any (job_ids);
     insert into workflow_edge (workflow_id, parent_id, child_id, run_if, position, withheld)
     select flow, parent_id, child_id, run_if, position, maker is not null and is_withheld(parent_id, maker)
       from unnest(parents) with ordinality as p(parent_id, position), unnest(job_ids) as c(child_id);

@@ -86,6 +86,10 @@ MUTANTS = [
            finish.test_what_a_job_adds_in_the_name_of_another_is_dropped),
     Mutant("nobody adds", "finish_nodes", "perform link_added" + DROP, "",
            finish.test_the_last_node_that_adds_some_does_not_finish_its_workflow),
+    Mutant("plain runs add nothing", "finish", r"finish_nodes\(nodes, states, additions\)", "finish_nodes(nodes, states, null)",
+           finish.test_a_node_that_succeeds_adds_to_its_workflow_what_came_with_its_outcome, (True,)),
+    Mutant("nodes of a plain batch do not end", "finish", "perform finish_nodes" + DROP, "",
+           finish.test_a_node_that_succeeds_adds_to_its_workflow_what_came_with_its_outcome, (True,)),
     # what is read and kept
     Mutant("parents in any order", "parents", r"order by u\.id, e\.position", "order by u.id, e.parent_id",
            parents.test_results_come_in_the_order_in_which_the_child_names_its_parents),
