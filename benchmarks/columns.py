@@ -24,6 +24,7 @@ COSTS = (
     Column("wal_bytes_per_job", "WAL bytes/job"),
     Column("peak_rss_mib", "worker MiB", 1),
 )
+ALONE = (Column("one_process", "one process"), Column("one_to_all", "its share", 2))
 PERCENTILES = (
     Column("p50_ms", "p50 ms", 2),
     Column("p95_ms", "p95 ms", 2),

@@ -82,11 +82,6 @@ def _spread(call: str) -> Callable[[Results], float | None]:
     return value
 
 
-def _one_to_two(results: Results) -> float | None:
-    """One process to two of pgqueue: how much of the machine one leaves idle."""
-    return _quotient(results, ("throughput", "pgqueue"), ("processes", "pgqueue"))
-
-
 def _to_before(kind: str, key: str) -> Callable[[Results], float | None]:
     """Times the version before: the median of the rounds' ratios, for both were measured in turns in each round."""
 
@@ -126,7 +121,7 @@ GOALS = (
     Goal("draining, times PgQueuer", _ratio("throughput", "jobs_per_second", "pgqueuer"), 4, before="3.1"),
     Goal("draining, times PgQueuer (wish)", _ratio("throughput", "jobs_per_second", "pgqueuer"), 5, before="3.1"),
     Goal("draining, share of the bare loop", _ratio("throughput", "jobs_per_second", "bare"), 0.75, before="0.85"),
-    Goal("draining, one process to two", _one_to_two, 0.85, before="0.67"),
+    Goal("draining, one process to two", _figure("processes", "one_to_all"), 0.85, before="0.67"),
     Goal("draining with two processes, times the version before", _to_before("processes", "jobs_per_second"), 1.2, before="1"),
     Goal("draining, commits per job", _figure("throughput", "commits_per_job"), 0.02, at_least=False),
     Goal("draining, bytes of WAL per job", _figure("throughput", "wal_bytes_per_job"), 1_068, False, "1,068"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from benchmarks.columns import COSTS, CRASH, KILL, LIMITS, PERCENTILES, PINNED, RATE, SERVER, SHARES, Column
+from benchmarks.columns import ALONE, COSTS, CRASH, KILL, LIMITS, PERCENTILES, PINNED, RATE, SERVER, SHARES, Column
 from benchmarks.figures import Figures
 from benchmarks.measurements import (
     backlog,
@@ -16,6 +16,7 @@ from benchmarks.measurements import (
     memory,
     observers,
     pinned,
+    processes,
     promises,
     recovery,
     releases,
@@ -61,9 +62,9 @@ KINDS = {
         Kind(
             "processes",
             "Draining with two worker processes",
-            "As before, with two worker processes on the same machine.",
-            throughput.measure,
-            (RATE, *COSTS),
+            "As before, with two worker processes on the same machine; and with one directly before.",
+            processes.measure,
+            (RATE, *ALONE, *COSTS),
             lambda options: replace(options, processes=max(2, options.processes)),
         ),
         Kind(
