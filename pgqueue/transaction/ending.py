@@ -126,8 +126,8 @@ class Ending(ABC):
             self._job.is_finished = True
         finally:
             self._job.is_finishing = False
-        if own := self._job.own_workflow:
-            own._finish("by ctx.transaction()")
+        if node := self._job.node:
+            node.finished_by = "by ctx.transaction()"
 
     def _complete_and_commit(self, connection: Any) -> Steps:
         try:

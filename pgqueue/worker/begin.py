@@ -6,6 +6,7 @@ from typing import Any
 
 from ..context import JobContext
 from ..registry import CHUNK, Registered
+from ..workflow.node import HANDLER_ENDED
 from .execute import arguments_of, ended_by
 from .isolate import Isolated, generator_exit
 from .outcome import Outcome, committed, returned
@@ -35,8 +36,10 @@ def begin(job: JobContext, task: Registered[Any]) -> Outcome | Isolated[Any]:
             raise generator_exit() from error
         else:
             return Isolated(coroutine, job, (context, awaited))
-        if job.own_workflow is not None:
-            return Isolated(_same(result), job)
+        if job.node is not None:
+            if job.own_workflow is not None:
+                return Isolated(_same(result), job)
+            job.node.finished_by = HANDLER_ENDED
         elapsed = time.perf_counter() - started
         if job.is_finished:
             return committed(job, elapsed, result=result)
@@ -44,8 +47,8 @@ def begin(job: JobContext, task: Registered[Any]) -> Outcome | Isolated[Any]:
             return Outcome(job, "succeeded", None, elapsed)
         return returned(job, task.dump_result, result, elapsed)
     except BaseException as error:  # SystemExit and the like too, as in `execute`
-        if job.own_workflow is not None:
-            job.own_workflow._finish()
+        if job.node is not None:
+            job.node.finished_by = HANDLER_ENDED
         return ended_by(job, error)
 
 

@@ -15,6 +15,7 @@ from ..executor import in_thread
 from ..logs.current import of_job
 from ..outcomes import RateLimited
 from ..registry import CHUNK, Registered
+from ..workflow.node import HANDLER_ENDED
 from ..workflow.own_workflow import MANY
 from .isolate import Isolated
 from .outcome import Outcome, cancelled, committed, outcome, raised, rate_limited, returned, timed_out, with_nodes
@@ -74,8 +75,8 @@ async def execute(
     except BaseException as error:  # SystemExit and the like too: any exception of a handler is a failure of its job
         return ended_by(job, error)
     finally:
-        if job.own_workflow is not None:
-            job.own_workflow._finish()
+        if job.node is not None:  # also if its workflow is used for the first time after this
+            job.node.finished_by = HANDLER_ENDED
 
 
 def ended_by(job: JobContext, error: BaseException) -> Outcome:
@@ -129,7 +130,7 @@ async def _with_nodes_aside(ended: Outcome) -> Outcome:
     own = ended.job.own_workflow
     if not own or own._size() <= MANY:
         return with_nodes(ended)
-    own._finish()
+    own._its_node.finished_by = HANDLER_ENDED
     return await asyncio.to_thread(with_nodes, ended)
 
 

@@ -158,6 +158,9 @@ def _parent(row: ParentRow, tasks: Mapping[str, Registered[Any]]) -> Parent:
     return StoredParent(row, tasks.get(row.task)) if why is None else MissingParent(row, why)
 
 
+HANDLER_ENDED = "when its handler ended"
+
+
 class Node:
     """The data of a claimed job that is a node of a workflow.
 
@@ -170,9 +173,10 @@ class Node:
         takes, takes_all: the argument that gets the parents' results, and whether it gets the list of all results.
         has_parents: whether it has any.
         parents: the parents; None until they are loaded.
+        finished_by: what has ended the run, so that it adds no nodes any more; "" = it goes on.
     """
 
-    __slots__ = ("has_parents", "json", "name", "parents", "takes", "takes_all", "workflow", "workflow_name")
+    __slots__ = ("finished_by", "has_parents", "json", "name", "parents", "takes", "takes_all", "workflow", "workflow_name")
 
     def __init__(self, json: str) -> None:
         said = loads_own(json)
@@ -184,6 +188,7 @@ class Node:
         self.takes_all: bool = said.get("takes_all") or False
         self.has_parents: bool = said.get("has_parents") or False
         self.parents: Parents | None = None
+        self.finished_by = ""
 
     def with_taken(self, args_json: str, rows: list[ParentRow]) -> str:
         """Arguments as JSON text, with the argument that takes the parents' results.

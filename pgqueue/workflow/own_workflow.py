@@ -30,9 +30,8 @@ class OwnWorkflow:
 
     def __init__(self, app: Registry, job_id: int, node: Node) -> None:
         self.id, self.name, self.node = node.workflow, node.workflow_name, node.name
-        self._app, self._job_id = app, job_id
+        self._app, self._job_id, self._its_node = app, job_id, node
         self._plan: Plan | None = None
-        self._finished_by = ""
 
     def add(
         self,
@@ -71,8 +70,8 @@ class OwnWorkflow:
                 database can find, such as an unknown name, makes the job fail for good when it ends.
             AlreadyFinished: this run has ended, or `ctx.transaction()` has finished the job.
         """
-        if self._finished_by:
-            raise AlreadyFinished(f"job {self._job_id} was finished {self._finished_by}; add to its workflow before that")
+        if by := self._its_node.finished_by:
+            raise AlreadyFinished(f"job {self._job_id} was finished {by}; add to its workflow before that")
         what = part_of(what, args)
         if self._plan is None:
             self._plan = Plan(self._app, is_open=True)
@@ -104,10 +103,6 @@ class OwnWorkflow:
         """Remove the nodes added after this many nodes."""
         if self._plan is not None:
             self._plan.drop(known)
-
-    def _finish(self, by: str = "when its handler ended") -> None:
-        """Refuse to add nodes from now on."""
-        self._finished_by = by
 
     def __repr__(self) -> str:
         return f"OwnWorkflow({self.id})"

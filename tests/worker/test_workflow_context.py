@@ -226,6 +226,45 @@ async def test_after_its_run_nothing_can_be_added(async_app: PgQueue, ran: list[
     assert ran == ([] if fails else ["added"])
 
 
+@pytest.mark.parametrize("awaits", [False, True], ids=["at once", "awaits"])
+@pytest.mark.parametrize("fails", [False, True], ids=["returns", "raises"])
+async def test_who_uses_its_workflow_for_the_first_time_after_its_run_is_told(
+    async_app: PgQueue, ran: list[str], fails: bool, awaits: bool
+) -> None:
+    """Else what a task adds that the handler has left behind would be dropped without a word."""
+    kept: list[JobContext] = []
+
+    @async_app.task(retry=0)
+    async def start(ctx: JobContext) -> None:
+        kept.append(ctx)
+        if awaits:
+            await asyncio.sleep(0)
+        if fails:
+            raise ValueError
+
+    group(start.s()).enqueue()
+    await burst(async_app)
+    with pytest.raises(AlreadyFinished, match="was finished when its handler ended"):
+        kept[0].workflow.add(async_app.tasks["note"].si("too late"))
+
+
+async def test_who_uses_its_workflow_for_the_first_time_after_its_transaction_is_told(async_app: PgQueue, ran: list[str]) -> None:
+    errors: list[str] = []
+
+    @async_app.task
+    async def start(ctx: JobContext) -> None:
+        async with ctx.transaction():
+            pass
+        try:
+            ctx.workflow.add(async_app.tasks["note"].si("too late"))
+        except AlreadyFinished as error:
+            errors.append(str(error))
+
+    group(start.s()).enqueue()
+    await burst(async_app)
+    assert ["was finished by ctx.transaction(); add to its workflow before that" in error for error in errors] == [True]
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
