@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
@@ -34,10 +34,10 @@ def checked_out(reference: str) -> Iterator[Before]:
     if name is None:
         raise Unavailable(f"--base: {reference!r} is no commit of {ROOT}; give a branch, a tag or a hash")
     with tempfile.TemporaryDirectory(prefix="benchmark-before-") as folder:
-        packed = Path(folder, "files.tar")
+        packed = Path(folder, "files.zip")
         subprocess.run(["git", "archive", "-o", packed, name], cwd=ROOT, check=True, timeout=60)  # noqa: S607
-        with tarfile.open(packed) as files:
-            files.extractall(folder, filter="data")
+        with zipfile.ZipFile(packed) as files:
+            files.extractall(folder)
         packed.unlink()
         yield Before(name, Path(folder))
 

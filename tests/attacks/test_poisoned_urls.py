@@ -32,28 +32,28 @@ from tests.waiting import until
 ROOT = Path(__file__).parents[2]
 SECRET = "hunter2"
 POISONED = (
-    f"postgresql+oracle://ada:{SECRET}@127.0.0.1:1/db",
-    f"postgresql+asyncpg://ada:{SECRET}/{SECRET}@127.0.0.1:1/db?ssl={SECRET}",
-    f"postgresql+psycopg://ada:{SECRET}@127.0.0.1:1/db?{SECRET}={SECRET}",
-    f"postgresql://ada:%{SECRET}@127.0.0.1:1/db",
-    f"postgresql://ada:{SECRET} {SECRET}@127.0.0.1:1/db?x y",
-    f"postgresql://ada:{SECRET}/{SECRET}@127.0.0.1:1/db",
-    f"postgresql://ada:12/{SECRET}@127.0.0.1:1/db",
-    f"postgresql://ada:@{SECRET}@127.0.0.1:1/db",
-    f"postgresql://ada:12@@{SECRET}@127.0.0.1:1/db",
-    f"postgresql://ada:[{SECRET}@127.0.0.1:1/db?{SECRET}",
+    f"postgresql+oracle://lovelace:{SECRET}@127.0.0.1:1/db",
+    f"postgresql+asyncpg://lovelace:{SECRET}/{SECRET}@127.0.0.1:1/db?ssl={SECRET}",
+    f"postgresql+psycopg://lovelace:{SECRET}@127.0.0.1:1/db?{SECRET}={SECRET}",
+    f"postgresql://lovelace:%{SECRET}@127.0.0.1:1/db",
+    f"postgresql://lovelace:{SECRET} {SECRET}@127.0.0.1:1/db?x y",
+    f"postgresql://lovelace:{SECRET}/{SECRET}@127.0.0.1:1/db",
+    f"postgresql://lovelace:12/{SECRET}@127.0.0.1:1/db",
+    f"postgresql://lovelace:@{SECRET}@127.0.0.1:1/db",
+    f"postgresql://lovelace:12@@{SECRET}@127.0.0.1:1/db",
+    f"postgresql://lovelace:[{SECRET}@127.0.0.1:1/db?{SECRET}",
     f"host=127.0.0.1 port=1 password=a {SECRET}",
     f"host=127.0.0.1 port=1 password='{SECRET}",
-    f"{SECRET}://ada@127.0.0.1",
+    f"{SECRET}://lovelace@127.0.0.1",
     f"jdbc:postgresql://127.0.0.1:1/db?password={SECRET}",
 )
 UNREACHABLE = (
-    f"postgresql://ada:{SECRET}@127.0.0.1:1/db?connect_timeout=1",
-    f"host=127.0.0.1 port=1 user=ada password={SECRET} sslpassword={SECRET}",
-    f"postgresql+asyncpg://ada:{SECRET}@127.0.0.1:1/db?ssl=disable",
-    f"postgresql://127.0.0.1:1/db?user=ada&password={SECRET}",
-    "postgresql://ada:%68unter2@127.0.0.1:1/db",  # libpq makes SECRET of it
-    f"postgres://ada:{SECRET}@127.0.0.1:1,127.0.0.1:2/db",
+    f"postgresql://lovelace:{SECRET}@127.0.0.1:1/db?connect_timeout=1",
+    f"host=127.0.0.1 port=1 user=lovelace password={SECRET} sslpassword={SECRET}",
+    f"postgresql+asyncpg://lovelace:{SECRET}@127.0.0.1:1/db?ssl=disable",
+    f"postgresql://127.0.0.1:1/db?user=lovelace&password={SECRET}",
+    "postgresql://lovelace:%68unter2@127.0.0.1:1/db",  # libpq makes SECRET of it
+    f"postgres://lovelace:{SECRET}@127.0.0.1:1,127.0.0.1:2/db",
 )
 
 
@@ -188,7 +188,7 @@ def test_the_key_of_an_http_worker_is_not_shown() -> None:
             HttpWorkerOptions("http://localhost", bad)
         assert SECRET not in str(refused.value)
     with pytest.raises(ConfigurationError, match="url: ") as refused:
-        HttpWorkerOptions(f"ftp://ada:{SECRET}@localhost", "key")
+        HttpWorkerOptions(f"ftp://lovelace:{SECRET}@localhost", "key")
     assert SECRET not in str(refused.value)
 
 

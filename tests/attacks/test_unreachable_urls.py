@@ -21,7 +21,7 @@ from tests.cli.conftest import run_here
 
 from .test_poisoned_urls import SECRET, UNREACHABLE
 
-USER = "ada"
+USER = "lovelace"
 urls = pytest.mark.parametrize("url", UNREACHABLE, ids=range(len(UNREACHABLE)))
 
 
