@@ -38,6 +38,11 @@ DRIFT: dict[str, tuple[str, list[tuple[Any, ...]], dict[str, str]]] = {
         [("join", "pending_parents", "9", "2")],
         {"join": "blocked"},
     ),
+    "a node that waits has no parents for its worker": (
+        "update workflow_node set has_parents = false where name = 'join'",
+        [("join", "has_parents", "false", "true")],
+        {"join": "blocked"},
+    ),
     "a blocked node has lost its edges": (
         "delete from workflow_edge where child_id = (select job_id from workflow_node where name = 'join')",
         [("join", "pending_parents", "2", "0")],
@@ -127,6 +132,19 @@ def test_what_was_changed_by_hand_is_found_and_mended(
     assert sql.value(REPAIR) == 0
     work_off(sql)
     assert flow.progress()["open"] == 0
+
+
+def test_a_worker_is_told_of_the_parents_of_a_node_that_was_mended(rolled_back_sql: Sql) -> None:
+    sql = rolled_back_sql
+    flow = diamond(sql)
+    sql.rows("update workflow_node set has_parents = false where name = 'join'")
+
+    assert sql.value(REPAIR) == 1
+
+    flow.run("b")
+    flow.run("c")
+    _, (row,) = sql.claim(sql.worker())
+    assert (row["id"], row["node"].get("has_parents")) == (flow["join"], True)
 
 
 def repair_finished(sql: Sql, flow: Flow) -> int:

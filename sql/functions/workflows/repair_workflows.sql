@@ -76,7 +76,8 @@ begin
     update job j set state = state_at(j.run_at)
       from workflow_node n where n.workflow_id = flow and j.id = n.job_id and n.state = 'live' and j.state = 'blocked';
     with counted as (
-        update workflow_node n set pending_parents = (select count(*) from workflow_edge e where e.child_id = n.job_id)
+        update workflow_node n set pending_parents = (select count(*) from workflow_edge e where e.child_id = n.job_id),
+                                   has_parents = true
          where n.workflow_id = flow and n.state = 'blocked' returning n.job_id
     )
     select coalesce(array_agg(job_id), '{}') into blocked from counted;

@@ -17,7 +17,8 @@ set enable_nestloop = off set enable_seqscan = off set jit = off as $$
          where before < most or most is null
     ), node as materialized (
         select n.* from flow f, lateral (
-            select workflow_id, job_id, state, pending_parents, ended_at from workflow_node where workflow_id = f.id offset 0) n
+            select workflow_id, job_id, state, pending_parents, ended_at, has_parents
+              from workflow_node where workflow_id = f.id offset 0) n
     ), edge as (
         select c.job_id, count(*) filter (where p.ended_at is null) as pending,
                bool_or(p.ended_at is not null and e.run_if not in ('finished', p.state::text)) as barred
@@ -29,6 +30,9 @@ set enable_nestloop = off set enable_seqscan = off set jit = off as $$
     select n.workflow_id, n.job_id, 'pending_parents', n.pending_parents::text, coalesce(e.pending, 0)::text
       from node n left join edge e on e.job_id = n.job_id
      where n.state = 'blocked' and n.pending_parents is distinct from e.pending
+    union all
+    select n.workflow_id, n.job_id, 'has_parents', 'false', 'true'
+      from node n join edge e on e.job_id = n.job_id where not n.has_parents
     union all
     select n.workflow_id, n.job_id, 'cannot run', n.state::text, 'skipped'
       from node n join edge e on e.job_id = n.job_id where n.state = 'blocked' and e.barred

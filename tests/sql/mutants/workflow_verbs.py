@@ -118,6 +118,8 @@ MUTANTS = [
            repair.test_a_workflow_that_cannot_be_repaired_holds_up_neither_the_others_nor_maintain, sqlstate="23514"),
     Mutant("wrong counts release", "repair_workflow", r"perform wait_for_all" + DROP, "",
            repair.test_a_count_that_was_too_small_releases_nobody_while_another_parent_is_mended),
+    Mutant("what is mended has no parents", "wait_for_all", r",\s+has_parents = true", "",
+           repair.test_a_worker_is_told_of_the_parents_of_a_node_that_was_mended),
     Mutant("an empty workflow stays", "repair_workflow", "delete from workflow w" + DROP, "",
            repair.test_a_workflow_that_has_lost_all_its_nodes_is_removed),
     Mutant("repairs are silent", "mend_workflows", r"if mended > 0", "if false", repair.test_maintain_repairs_and_warns),
