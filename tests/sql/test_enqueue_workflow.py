@@ -188,6 +188,31 @@ def test_a_failure_skips_everything_below_however_deep(rolled_back_sql: Sql) -> 
     assert rolled_back_sql.value("select count(*) from job") == 1
 
 
+MIXED = {
+    "succeeded": {"ab": "ready", "ac": "ready", "of c": "ready", "below": "blocked", "alarm": "skipped", "after": "ready"},
+    "failed": {"ab": "ready", "ac": "skipped", "of c": "skipped", "below": "skipped", "alarm": "ready", "after": "ready"},
+}
+
+
+@pytest.mark.parametrize("c", MIXED)
+def test_each_child_of_a_batch_is_decided_by_its_own_parents(rolled_back_sql: Sql, c: str) -> None:
+    """Those that can run are counted alike whether another child of the batch is barred or not."""
+    sql = rolled_back_sql
+    flow = start(
+        sql, node("a"), node("b"), node("c"), node("late"), node("ab", "a", "b"), node("ac", "a", "c"), node("of c", "c"),
+        node("below", "of c", "a"), node("alarm", {"node": "c", "when": "failed"}),
+        node("after", "b", {"node": "c", "when": "finished"}), node("later", "a", "b", "late"),
+    )  # fmt: skip
+    token, _ = sql.claim(sql.worker(), 3)
+
+    ends = {"a": "succeeded", "b": "succeeded", "c": c}
+    sql.finish(token, *({"id": flow[name], "state": state, "final": True} for name, state in ends.items()))
+
+    assert flow.states() == {**ends, "late": "ready", "later": "blocked", **MIXED[c]}
+    flow.run("late")
+    assert flow.states()["later"] == "ready"
+
+
 def test_what_wants_any_end_of_its_parent_runs_though_that_was_skipped(rolled_back_sql: Sql) -> None:
     flow = start(rolled_back_sql, node("a"), node("b", "a"), node("clean up", {"node": "b", "when": "finished"}), node("c", "b"))
 

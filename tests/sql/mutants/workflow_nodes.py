@@ -12,6 +12,8 @@ from .. import test_workflow_callbacks as callbacks
 from .. import test_workflow_prune as prune
 from .mutant import DROP, Mutant
 
+RECURSIVE = "(with recursive.*?)"
+
 
 def refused(name: str) -> tuple[Any, ...]:
     """A bad submission."""
@@ -33,6 +35,20 @@ MUTANTS = [
            enqueue.test_a_failure_skips_everything_below_however_deep),
     Mutant("a child that is barred decides nothing", "settle", r" or not all_run then", " then",
            enqueue.test_a_failure_skips_everything_below_however_deep),
+    # each of its two ways by itself
+    Mutant("without a recursion children count down once", "settle", r"^(.*?)count\(\*\)::int as n, min", r"\1 1 as n, min",
+           enqueue.test_parents_that_end_in_one_batch_release_their_child_once),
+    Mutant("without a recursion a failure satisfies", "settle", r"^(.*?)e\.run_if in \('finished', p\.state::text\)", r"\1 true",
+           enqueue.test_each_child_of_a_batch_is_decided_by_its_own_parents, ("failed",)),
+    Mutant("with a recursion children count down once", "settle", RECURSIVE + r"count\(\*\)::int as n, min", r"\1 1 as n, min",
+           enqueue.test_each_child_of_a_batch_is_decided_by_its_own_parents, ("failed",)),
+    Mutant("with a recursion a failure satisfies", "settle", RECURSIVE + r"e\.run_if in \('finished', p\.state::text\)",
+           r"\1 true", enqueue.test_each_child_of_a_batch_is_decided_by_its_own_parents, ("failed",)),
+    Mutant("with a recursion finished is succeeded", "settle", RECURSIVE + r"e\.run_if in \('finished', p\.state::text\)",
+           r"\1 e.run_if = p.state::text", enqueue.test_each_child_of_a_batch_is_decided_by_its_own_parents, ("failed",)),
+    Mutant("nodes that are new take the way without a recursion", "settle", r"admitted <> '\{\}' or not all_run", "not all_run",
+           depends.test_a_job_waits_for_a_parent_runs_or_is_skipped_by_how_the_parent_stands, ("succeeded", "succeeded",
+           "enqueue")),
     Mutant("a failure satisfies", "settle", r"e\.run_if in \('finished', p\.state::text\)", "true",
            depends.test_the_end_of_an_adopted_parent_decides, ("succeeded", "dead")),
     Mutant("finished is succeeded", "settle", r"e\.run_if in \('finished', p\.state::text\)", "e.run_if = p.state::text",
