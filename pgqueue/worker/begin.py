@@ -13,7 +13,7 @@ from .outcome import Outcome, committed, returned
 
 
 def is_simple(job: JobContext, task: Registered[Any]) -> bool:
-    """Whether `begin` can start a job, as nearly all jobs: the others have timeouts, or do not run on this loop."""
+    """Whether `begin` can start a job, as nearly all jobs: the others have terms, as time limits, or do not run on this loop."""
     return job.terms is None and task.parameters.is_async and job.task != CHUNK
 
 
