@@ -94,7 +94,7 @@ SYSTEMS: dict[str, PgQueueSystem] = {
     system.name: system
     for system in (
         ShapedInside("chains-2", chain(2)),
-        ShapedInside("chords-100", chord(100)),
+        Shaped("chords-100", chord(100)),
         Shaped("chords-10000", chord(10_000)),
         Shaped("dags-10", DAG),
         Beside(),
